@@ -1,0 +1,5 @@
+"""Potentials inside other programs."""
+
+from .ase import EqgraphCalculator
+
+__all__ = ["EqgraphCalculator"]

@@ -1,0 +1,128 @@
+"""The command line: `eqgraph train`, `eqgraph eval`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+# torch and Lightning are imported by the subcommands that need them: `eqgraph --help` answers at once
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    0: done. 1: failed on the way (full disk, diverged training). 2: bad input. 130: interrupted.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "Interrupted.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if arguments.debug:
+            raise
+        code = _exit_code(error)
+        if code is None:  # a mistake of ours: the traceback is what we need to see
+            raise
+        for line in str(error).splitlines() or [type(error).__name__]:
+            print(f"error: {line}", file=sys.stderr)
+        return code
+
+
+def _exit_code(error: Exception) -> int | None:
+    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError | TypeError):
+        return 2
+    if isinstance(error, OSError):
+        return 1
+    return getattr(error, "exit_code", None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="eqgraph", description="E(3)-equivariant interatomic potentials.")
+    parser.add_argument("--version", action="version", version=f"eqgraph {version('eqgraph')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+    train = commands.add_parser("train", parents=[common], help="train a potential", description=_train.__doc__)
+    train.add_argument("config", type=Path, help="YAML file")
+    train.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="section.key=value",
+        help="replaces what the file says, e.g. training.max_time='4 min'",
+    )
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser(
+        "eval", parents=[common], help="errors of a potential on labelled structures", description=_eval.__doc__
+    )
+    evaluate.add_argument("model", type=Path, help="model file that `eqgraph train` wrote (*.eqg)")
+    evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads")
+    evaluate.add_argument("--output", type=Path, metavar="PRED.xyz", help="write structures with pred_energy, pred_forces")
+    evaluate.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)")
+    evaluate.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV")
+    evaluate.add_argument("--forces-key", metavar="KEY", help="name of the forces label, eV/Å (default: forces, if there)")
+    evaluate.add_argument("--stress-key", metavar="KEY", help="name of the stress label, eV/Å³ (default: stress, if there)")
+    evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
+    evaluate.set_defaults(run=_eval)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, came {text}")
+    return number
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    """Train an interatomic potential as a YAML file says; writes the model, tables and plots to training.output."""
+    from eqgraph.train import fit, load_config
+
+    fit(load_config(arguments.config, arguments.overrides), _console())
+    return 0
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    """Print mean absolute and root mean squared errors of energy, forces (total and per element) and stress."""
+    from eqgraph.datasets import AtomsDataset, read_frames
+    from eqgraph.models import load_potential
+    from eqgraph.train import choose_device, error_table, evaluate, write_predictions
+
+    potential, _ = load_potential(arguments.model, choose_device(arguments.device))
+    require = ["energy"]
+    require += ["forces"] if arguments.forces_key else []
+    require += ["stress"] if arguments.stress_key else []
+    frames = read_frames(
+        arguments.data,
+        energy_key=arguments.energy_key,
+        forces_key=arguments.forces_key or "forces",
+        stress_key=arguments.stress_key or "stress",
+        require=tuple(require),
+    )
+    stress = any(frame.atoms.cell.rank == 3 for frame in frames)
+    evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
+    console = _console()
+    console.print(error_table({arguments.data.stem: evaluation.errors}))
+    if arguments.output is not None:
+        write_predictions(arguments.output, [frame.atoms for frame in frames], evaluation)
+        console.print(f"Predictions: {arguments.output}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _console():
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120  # a log file has no width: tables need not wrap at 80
+    return console
+
+
+if __name__ == "__main__":
+    sys.exit(main())

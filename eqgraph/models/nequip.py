@@ -1,0 +1,92 @@
+"""The NequIP network."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from torch import Tensor
+
+from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
+from eqgraph.o3 import Irreps, Linear, spherical_harmonics
+
+
+class NequIPConfig(BaseModel):
+    """Hyperparameters of NequIP; what comes from data (species, cutoff, average neighbors) is given to the module itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    num_layers: PositiveInt = Field(4, description="message-passing layers; atoms up to num_layers · cutoff apart interact")
+    num_features: PositiveInt = Field(32, description="channels per irrep")
+    lmax: int = Field(2, ge=0, le=8, description="highest degree of features and spherical harmonics")
+    parity: bool = Field(False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ...")
+    num_radial: PositiveInt = Field(8, description="Bessel functions")
+    radial_hidden: list[PositiveInt] = Field([64, 64], description="hidden widths of the radial networks")
+    cutoff_power: int = Field(6, ge=2, description="power p of the polynomial cutoff")
+    normalization: Literal["none", "batch"] = Field("none", description="per-irrep normalization of each layer")
+
+
+class NequIP(torch.nn.Module):
+    """Interatomic network of equivariant convolutions: species and edge vectors to one scalar per atom.
+
+    Args:
+        config: hyperparameters.
+        num_species: number of chemical species.
+        cutoff: radius [Å] within which atoms are neighbors.
+        avg_num_neighbors: average number of neighbors in the training data, which scales the sums over neighbors.
+
+    Example:
+        >>> network = NequIP(NequIPConfig(num_layers=2, num_features=4), num_species=2, cutoff=5.0, avg_num_neighbors=1.0)
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> network(torch.tensor([0, 1]), torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]), edge_index).shape
+        torch.Size([2, 1])
+
+    Reference: Batzner et al. 2022, doi:10.1038/s41467-022-29939-5.
+    """
+
+    def __init__(self, config: NequIPConfig, num_species: int, cutoff: float, avg_num_neighbors: float) -> None:
+        super().__init__()
+        self.config, self.lmax = config, config.lmax
+        irreps_sh = Irreps.spherical_harmonics(config.lmax)
+        parities = (1, -1) if config.parity else (None,)
+        irreps_hidden = Irreps(
+            [
+                (config.num_features, (l, (-1) ** l if p is None else p))
+                for l in range(config.lmax + 1)
+                for p in parities
+            ]
+        )
+        irreps_scalar = Irreps([(config.num_features, "0e")])
+
+        self.radial_basis = BesselBasis(config.num_radial, cutoff)
+        self.envelope = PolynomialCutoff(cutoff, config.cutoff_power)
+        self.embedding = torch.nn.Embedding(num_species, config.num_features)
+        self.layers = torch.nn.ModuleList()
+        irreps = irreps_scalar
+        for index in range(config.num_layers):
+            last = index == config.num_layers - 1
+            layer = Interaction(
+                irreps,
+                irreps_scalar if last else irreps_hidden,  # nothing but scalars reaches the readout
+                irreps_sh,
+                num_species,
+                config.num_radial,
+                config.radial_hidden,
+                avg_num_neighbors,
+                config.normalization,
+            )
+            self.layers.append(layer)
+            irreps = layer.irreps_out
+        self.readout = Linear(irreps, "0e")
+
+    def forward(
+        self, species: Int[Tensor, " nodes"], edge_vec: Float[Tensor, "edges 3"], edge_index: Int[Tensor, "2 edges"]
+    ) -> Float[Tensor, "nodes 1"]:
+        """Species (0 ... num_species - 1) and edge vectors [Å] from sender to receiver to a dimensionless scalar per node."""
+        edge_len = torch.linalg.vector_norm(edge_vec, dim=-1)
+        edge_sh = spherical_harmonics(list(range(self.lmax + 1)), edge_vec, normalize=True, normalization="component")
+        edge_radial = self.radial_basis(edge_len) * self.envelope(edge_len).unsqueeze(-1)
+        x = self.embedding(species)
+        for layer in self.layers:
+            x = layer(x, species, edge_index, edge_sh, edge_radial)
+        return self.readout(x)

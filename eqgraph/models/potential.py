@@ -1,0 +1,149 @@
+"""From any network of atomic scalars to an interatomic potential. The only caller of autograd.grad."""
+
+from typing import NamedTuple
+
+import torch
+from ase.data import chemical_symbols
+from torch import Tensor
+from torch_geometric.data import Data
+
+from eqgraph.graph import edge_vectors
+from eqgraph.ops import segment_sum
+
+
+class Prediction(NamedTuple):
+    """What a potential predicts, in float64."""
+
+    energy: Tensor
+    """(graphs,) potential energy [eV]."""
+    atomic_energies: Tensor
+    """(nodes,) contributions to the energy [eV]."""
+    forces: Tensor | None
+    """(nodes, 3) -dE/dr [eV/Å]."""
+    stress: Tensor | None
+    """(graphs, 3, 3) dE/dε / V [eV/Å³], ASE's sign; NaN for a structure whose cell has no volume."""
+
+
+class Potential(torch.nn.Module):
+    """Sum of atomic energies; forces and stress are its exact derivatives.
+
+    E = Σ_i (scale[species_i] · network_i + shift[species_i])
+
+    The network computes in the dtype of its parameters; edge vectors are taken, and energies summed, in float64: differences of
+    coordinates do not lose digits far from the origin, nor do sums over large total energies.
+
+    Args:
+        network: maps (species, edge_vec, edge_index) to (nodes, 1).
+        species: atomic numbers that the network knows; its species index is the position in the sorted list.
+        cutoff: radius [Å] of the graphs that the network expects.
+        shifts: energy [eV] of an isolated atom of each species, in the order of sorted species.
+        scales: factor [eV] from the network's output to energy, per species in the same order.
+
+    Raises:
+        ValueError: if species repeat, are out of 1 ... 118, or are not as many as shifts and scales.
+
+    Reference: Batzner et al. 2022, doi:10.1038/s41467-022-29939-5; stress by a symmetric strain, Knuth et al. 2015,
+    arXiv:1502.00939.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        species: list[int],
+        cutoff: float,
+        shifts: Tensor | list[float],
+        scales: Tensor | list[float],
+    ) -> None:
+        super().__init__()
+        species = [int(number) for number in species]
+        if not species or sorted(set(species)) != species or species[0] < 1 or species[-1] >= len(chemical_symbols):
+            raise ValueError(
+                f"Potential: expected different atomic numbers in ascending order between 1 and {len(chemical_symbols) - 1}, got "
+                f"{species}. Sort them and remove repetitions."
+            )
+        self.network, self.cutoff = network, float(cutoff)
+        index_of_number = torch.full((len(chemical_symbols),), -1)
+        index_of_number[species] = torch.arange(len(species))
+        self.register_buffer("species", torch.tensor(species))
+        self.register_buffer("index_of_number", index_of_number, persistent=False)
+        for name, values in (("shifts", shifts), ("scales", scales)):
+            values = torch.as_tensor(values, dtype=torch.float64)
+            if values.shape != (len(species),) or not values.isfinite().all():
+                raise ValueError(
+                    f"Potential: expected {name} to be {len(species)} finite numbers [eV], one per species {species}, got "
+                    f"{values.tolist()}."
+                )
+            self.register_buffer(name, values)
+
+    def _apply(self, fn, recurse=True):
+        # .float() or .to(dtype) is meant for the network: energies of isolated atoms lose too much in float32.
+        shifts, scales = self.shifts, self.scales
+        super()._apply(fn, recurse)
+        self.shifts, self.scales = shifts.to(self.species.device), scales.to(self.species.device)
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type in which the network computes."""
+        return next((p.dtype for p in self.network.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+    def forward(self, data: Data, forces: bool = True, stress: bool = False) -> Prediction:
+        """Energy and, when asked for, forces and stress of one structure or a batch.
+
+        Args:
+            data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell.
+            forces: whether to compute forces.
+            stress: whether to compute the stress.
+
+        Raises:
+            ValueError: if the structure contains a species that the potential does not know.
+        """
+        species = self._species_index(data.atomic_numbers)
+        batch = data.batch if data.batch is not None else torch.zeros_like(species)
+        num_graphs = data.num_graphs if data.batch is not None else 1
+        pos, cell = data.pos.double(), data.cell.double()
+        with torch.enable_grad():
+            strain = None
+            if stress:
+                strain = torch.zeros(num_graphs, 3, 3, dtype=pos.dtype, device=pos.device, requires_grad=True)
+                symmetric = (strain + strain.mT) / 2
+                moved = pos + (pos.unsqueeze(1) @ symmetric[batch]).squeeze(1)
+                cell = cell + cell @ symmetric
+            else:
+                moved = pos
+            if forces:
+                moved = moved if moved.requires_grad else moved.detach().requires_grad_()
+            vectors = edge_vectors(moved, cell, data.edge_index, data.edge_shift, batch)
+            atomic = self.network(species, vectors.to(self.dtype), data.edge_index).squeeze(-1).double()
+            atomic = atomic * self.scales[species] + self.shifts[species]
+            energy = segment_sum(atomic, batch, num_graphs)
+            wanted = [tensor for tensor, asked in ((moved, forces), (strain, stress)) if asked]
+            gradients = iter(
+                torch.autograd.grad(
+                    energy.sum(), wanted, create_graph=self.training, allow_unused=True, materialize_grads=True
+                )
+                if wanted
+                else ()
+            )
+            predicted_forces = -next(gradients) if forces else None
+            predicted_stress = _stress(next(gradients), cell) if stress else None
+        if not self.training:
+            energy, atomic = energy.detach(), atomic.detach()
+        return Prediction(energy, atomic, predicted_forces, predicted_stress)
+
+    def _species_index(self, atomic_numbers: Tensor) -> Tensor:
+        index = self.index_of_number[atomic_numbers]
+        if (index < 0).any():
+            unknown = sorted({chemical_symbols[z] for z in atomic_numbers[index < 0].tolist()})
+            known = [chemical_symbols[z] for z in self.species.tolist()]
+            raise ValueError(
+                f"Potential: expected only the species that it was trained on ({', '.join(known)}), got {', '.join(unknown)}. Train a "
+                "potential on data that contain them."
+            )
+        return index
+
+
+def _stress(strain_gradient: Tensor, cell: Tensor) -> Tensor:
+    volume = torch.linalg.det(cell).abs().view(-1, 1, 1)
+    # A cell without volume has no stress: NaN, the mark of a missing label, rather than infinity or zero.
+    return torch.where(volume > 0, strain_gradient / volume, torch.nan)

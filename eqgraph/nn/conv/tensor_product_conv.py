@@ -1,0 +1,211 @@
+"""The equivariant graph convolution."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
+
+from eqgraph import ops
+from eqgraph.o3 import Irreps, wigner_3j
+
+from ..fully_connected import FullyConnectedNet
+from .channels_last import to_channels_last, transpose_blocks
+
+
+class TensorProductConv(MessagePassing):
+    """Convolution of node features with spherical harmonics of the edges, weighted by a radial network.
+
+    out_i = 1/sqrt(n̄) Σ_{j → i} Σ_paths  w_path(|r_ij|) · (x_j ⊗ Y(r_ij))_path
+
+    The product is channel-wise ("uvu"): every copy of an irrep of x meets Y on its own, so the output has one block per path, with
+    the multiplicity of the input block; an o3.Linear before and after mixes channels. Input of unit variance and n̄ incoming edges give
+    output of unit variance.
+
+    Args:
+        irreps_in: irreps of the sender features x.
+        irreps_sh: irreps of the edge features, multiplicity one each: usually Irreps.spherical_harmonics(lmax).
+        filter_ir_out: irreps to produce; all that occur if None.
+        num_radial: width of the edge's radial features, the input of the radial network.
+        radial_hidden: hidden widths of the radial network.
+        avg_num_neighbors: n̄, the average number of incoming edges: a buffer, saved with the weights.
+
+    Attributes:
+        irreps_out: sorted irreps of the output.
+        paths: (block of irreps_in, block of irreps_sh, irrep of the product) of each path, in the order of the weights.
+
+    Raises:
+        ValueError: if an irrep of irreps_sh has a multiplicity other than one, no path reaches filter_ir_out, or avg_num_neighbors is
+            not positive.
+
+    Example:
+        >>> conv = TensorProductConv("8x0e + 8x1o", "0e + 1o", filter_ir_out="0e + 1o", num_radial=4, radial_hidden=[16])
+        >>> conv
+        TensorProductConv(8x0e+8x1o -> 16x0e+16x1o, sh=1x0e+1x1o, paths=4, radial=[4, 16, 32])
+        >>> x, edge_index = torch.randn(3, 32), torch.tensor([[0, 1], [1, 2]])
+        >>> conv(x, edge_index, torch.randn(2, 4), torch.randn(2, 4)).shape
+        torch.Size([3, 64])
+
+    Reference: Thomas et al. 2018, arXiv:1802.08219; in this form Batzner et al. 2022, doi:10.1038/s41467-022-29939-5.
+    """
+
+    def __init__(
+        self,
+        irreps_in: Irreps | str,
+        irreps_sh: Irreps | str,
+        filter_ir_out: Irreps | str | None = None,
+        *,
+        num_radial: int = 8,
+        radial_hidden: Sequence[int] = (64, 64),
+        avg_num_neighbors: float = 1.0,
+    ) -> None:
+        super().__init__(aggr="sum", node_dim=0)
+        self.irreps_in, self.irreps_sh = Irreps(irreps_in), Irreps(irreps_sh)
+        if any(mul != 1 for mul, _ in self.irreps_sh):
+            raise ValueError(
+                f"TensorProductConv: expected multiplicity one for every irrep of irreps_sh, got '{self.irreps_sh}'. "
+                "Use Irreps.spherical_harmonics(lmax)."
+            )
+        if not (math.isfinite(avg_num_neighbors) and avg_num_neighbors > 0):
+            raise ValueError(
+                f"TensorProductConv: expected a positive avg_num_neighbors, got {avg_num_neighbors}. Use the mean number of "
+                "incoming edges of the training graphs, or 1.0."
+            )
+        keep = None if filter_ir_out is None else {ir for _, ir in Irreps(filter_ir_out)}
+        self.paths = [
+            (i, j, ir)
+            for i, (_, ir_in) in enumerate(self.irreps_in)
+            for j, (_, ir_sh) in enumerate(self.irreps_sh)
+            for ir in ir_in * ir_sh
+            if keep is None or ir in keep
+        ]
+        if not self.paths:
+            raise ValueError(
+                f"TensorProductConv: expected a path from irreps_in='{self.irreps_in}' times irreps_sh='{self.irreps_sh}' to "
+                f"filter_ir_out='{filter_ir_out}', found none. Ask for irreps that occur in the product."
+            )
+        self._table = _path_table(self.irreps_in, self.irreps_sh, self.paths)
+        products = Irreps([(self.irreps_in[i].mul, ir) for i, _, ir in self.paths])
+        order = products.sort()
+        self.irreps_out = order.irreps.simplify()
+        self._in_sizes = [(mul, ir.dim) for mul, ir in self.irreps_in]
+        self._out_sizes = [(ir.dim, mul) for mul, ir in products]
+        self._out_order = order.inv
+        self.radial = FullyConnectedNet(
+            [num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu
+        )
+        self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out}, sh={self.irreps_sh}, "
+            f"paths={len(self.paths)}, radial={self.radial.hs})"
+        )
+
+    def reset_parameters(self) -> None:
+        """Draw the radial network anew."""
+        super().reset_parameters()
+        self.radial.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor | None],
+        edge_index: Tensor,
+        edge_sh: Tensor,
+        edge_radial: Tensor,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """One round of messages.
+
+        Args:
+            x: (nodes, irreps_in.dim), or a pair (x_src, x_dst) where receivers are other nodes than senders; of x_dst only the number
+                of rows matters, and it may be None if size is given.
+            edge_index: (2, edges) int64, senders in the first row, receivers in the second.
+            edge_sh: (edges, irreps_sh.dim) spherical harmonics of the vectors from sender to receiver.
+            edge_radial: (edges, num_radial) radial features, usually a basis times an envelope.
+            size: numbers of senders and receivers, if they do not follow from x.
+
+        Returns:
+            (receivers, irreps_out.dim).
+
+        Raises:
+            ValueError: if a shape does not fit.
+        """
+        x_src, num_dst = self._senders_and_num_receivers(x, size)
+        self._check(x_src, edge_index, edge_sh, edge_radial)
+        x_src = to_channels_last(x_src, self._in_sizes)
+        weight = self.radial(edge_radial)
+        if self._messages_are_watched():
+            out = self.propagate(edge_index, x=(x_src, None), sh=edge_sh, weight=weight, size=(x_src.shape[0], num_dst))
+        else:
+            edges = ops.Edges(edge_index[0], edge_index[1], x_src.shape[0], num_dst)
+            out = ops.tensor_product_conv(x_src, edge_sh, weight, edges, self._table)
+        blocks = transpose_blocks(out * self.avg_num_neighbors.rsqrt(), self._out_sizes)
+        return torch.cat([blocks[i] for i in self._out_order], dim=-1)
+
+    def message(self, x_j: Tensor, sh: Tensor, weight: Tensor) -> Tensor:
+        """(edges, dim) messages: what PyG's explainers and hooks see."""
+        return ops.tensor_product(x_j, sh, weight, self._table)
+
+    def _messages_are_watched(self) -> bool:
+        """Whether an explainer or a hook wants to see single messages; if not, they are never stored."""
+        hooks = (
+            self._propagate_forward_pre_hooks,
+            self._propagate_forward_hooks,
+            self._message_forward_pre_hooks,
+            self._message_forward_hooks,
+            self._aggregate_forward_pre_hooks,
+            self._aggregate_forward_hooks,
+            self._message_and_aggregate_forward_pre_hooks,
+            self._message_and_aggregate_forward_hooks,
+        )
+        return bool(self.explain) or any(hooks)
+
+    def _senders_and_num_receivers(
+        self, x: Tensor | tuple[Tensor, Tensor | None], size: tuple[int, int] | None
+    ) -> tuple[Tensor, int]:
+        x_src, x_dst = x if isinstance(x, tuple | list) else (x, x)
+        if size is not None:
+            return x_src, size[1]
+        if x_dst is None:
+            raise ValueError(
+                "TensorProductConv: expected the number of receivers, got x=(x_src, None) without size. "
+                "Pass size=(num_src, num_dst)."
+            )
+        return x_src, x_dst.shape[0]
+
+    def _check(self, x_src: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> None:
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+            raise ValueError(
+                f"TensorProductConv: expected edge_index of shape (2, edges), got {tuple(edge_index.shape)}. Put the senders in "
+                "the first row, the receivers in the second."
+            )
+        num_edges = edge_index.shape[1]
+        for name, tensor, shape, what in (
+            ("x", x_src, (x_src.shape[0], self.irreps_in.dim), f" ('{self.irreps_in}')"),
+            ("edge_sh", edge_sh, (num_edges, self.irreps_sh.dim), f" ('{self.irreps_sh}')"),
+            ("edge_radial", edge_radial, (num_edges, self.radial.hs[0]), ""),
+        ):
+            if tuple(tensor.shape) != shape:
+                raise ValueError(
+                    f"TensorProductConv: expected {name} of shape {shape}{what}, got {tuple(tensor.shape)}. Check the irreps and "
+                    "that there is one row per node or edge."
+                )
+
+
+def _path_table(irreps_in: Irreps, irreps_sh: Irreps, paths: list[tuple]) -> ops.PathTable:
+    """Constants of the paths; sqrt(2 l3 + 1) times the normalized 3j symbol keeps unit variance per component."""
+    starts = [where.start for where in irreps_sh.slices()]
+    return ops.PathTable(
+        blocks=tuple((ir.l, mul) for mul, ir in irreps_in),
+        dim_sh=irreps_sh.dim,
+        paths=tuple(
+            ops.Path(i, ir.l, starts[j], _coefficients(irreps_in[i].ir.l, irreps_sh[j].ir.l, ir.l)) for i, j, ir in paths
+        ),
+    )
+
+
+def _coefficients(l1: int, l2: int, l3: int) -> tuple[tuple[int, int, int, float], ...]:
+    tensor = math.sqrt(2 * l3 + 1) * wigner_3j(l1, l2, l3, dtype=torch.float64)
+    return tuple((*index, tensor[tuple(index)].item()) for index in tensor.abs().gt(1e-12).nonzero().tolist())

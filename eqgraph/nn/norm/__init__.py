@@ -1,0 +1,5 @@
+"""Normalization layers."""
+
+from .batch_norm import BatchNorm
+
+__all__ = ["BatchNorm"]

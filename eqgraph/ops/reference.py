@@ -1,0 +1,130 @@
+"""The definition of correct: every op in plain PyTorch, differentiable as often as autograd is asked to."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .edges import Edges
+from .paths import PathTable, edge_matrix_coefficients, weight_rows
+
+
+def segment_sum(
+    values: Float[Tensor, "items *dims"], index: Int[Tensor, " items"], num_segments: int
+) -> Float[Tensor, "segments *dims"]:
+    """out[s] = Σ_{i: index[i] = s} values[i]; segments without items are zero.
+
+    Example:
+        >>> segment_sum(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([1, 1, 0]), 3)
+        tensor([4., 3., 0.])
+    """
+    return values.new_zeros(num_segments, *values.shape[1:]).index_add(0, index, values)
+
+
+def tensor_product(
+    x: Float[Tensor, "edges dim_in"],
+    y: Float[Tensor, "edges dim_sh"],
+    w: Float[Tensor, "edges num_weights"],
+    table: PathTable,
+) -> Float[Tensor, "edges dim_out"]:
+    """Channel-wise ("uvu") weighted Clebsch-Gordan product of one row of features with one row of harmonics.
+
+    out[p, m3, c] = w[p, c] Σ_{m1, m2} C^p[m1, m2, m3] x[m1, c] y[m2]
+
+    The sum over m2 does not involve channels, so it is done first, for all paths in one matrix product: M = y @ C. What remains is one
+    small matrix product per block of x. Layouts are those of PathTable.
+    """
+    edges = x.shape[0]
+    matrices = y @ edge_matrix_coefficients(table, y.dtype, y.device)
+    messages = []
+    for group, rows in zip(table.groups, weight_rows(table, x.device), strict=True):
+        x_block = x.narrow(1, group.x_start, group.dim * group.mul).view(edges, group.dim, group.mul)
+        matrix = matrices.narrow(1, group.matrix_start, len(group.rows) * group.dim).view(edges, len(group.rows), group.dim)
+        weight = w.narrow(1, group.w_start, group.num_paths * group.mul).view(edges, group.num_paths, group.mul)
+        messages.append((torch.bmm(matrix, x_block) * weight.index_select(1, rows)).flatten(1))
+    return torch.cat(messages, dim=1) if messages else x.new_zeros(edges, 0)
+
+
+def tensor_product_conv(
+    x: Float[Tensor, "src_nodes dim_in"],
+    y: Float[Tensor, "edges dim_sh"],
+    w: Float[Tensor, "edges num_weights"],
+    edges: Edges,
+    table: PathTable,
+) -> Float[Tensor, "dst_nodes dim_out"]:
+    """Gather, weighted Clebsch-Gordan product, sum to receivers: the operation where the time goes.
+
+    out[i, p, m3, c] = Σ_{e: dst(e) = i} w[e, p, c] Σ_{m1, m2} C^p[m1, m2, m3] x[src(e), m1, c] y[e, m2]
+
+    Args:
+        x: features of the senders, channels-last blocks as in table.blocks.
+        y: spherical harmonics of the edge vectors.
+        w: weights, one per edge, path and channel.
+        edges: senders, receivers and their numbers.
+        table: the paths and their coefficients.
+
+    Returns:
+        Features of the receivers, one channels-last block per path; zero for receivers without edges.
+    """
+    return segment_sum(tensor_product(x.index_select(0, edges.src), y, w, table), edges.dst, edges.num_dst)
+
+
+def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*batch dim_sh"]:
+    """Real solid harmonics r^l Y_lm(x/r) for l = 0 ... lmax: homogeneous polynomials, smooth at x = 0.
+
+    With the polar axis along y, z + ix = ρ exp(iφ), and q_l^m the associated Legendre polynomial without Condon-Shortley phase,
+
+        Y_lm = q_l^|m|(y, r²) · (Im (z + ix)^|m|  for m < 0,  1 for m = 0,  Re (z + ix)^m for m > 0),
+
+    normalized such that Σ_m Y_lm² = 2l + 1 on the unit sphere ("component").
+
+    Args:
+        x: vectors, in any unit of length.
+        lmax: highest degree, at least 0.
+
+    Returns:
+        The (lmax + 1)² components, l ascending, m = -l ... l within each l.
+
+    Example:
+        >>> solid_harmonics(torch.tensor([0.0, 2.0, 0.0]), 1)
+        tensor([1.0000, 0.0000, 3.4641, 0.0000])
+
+    Reference: the recursions of Limpanuparb & Milthorpe 2014, arXiv:1410.1748, in Cartesian form.
+    """
+    first, polar, third = x.unbind(-1)
+    polar, r2 = polar.unsqueeze(-1), x.square().sum(-1, keepdim=True)
+    cosines, sines = [torch.ones_like(first)], [torch.zeros_like(first)]
+    for _ in range(lmax):  # (z + ix)^m = (z + ix)^(m-1) · (z + ix)
+        cosines, sines = (
+            [*cosines, third * cosines[-1] - first * sines[-1]],
+            [*sines, third * sines[-1] + first * cosines[-1]],
+        )
+
+    legendre = [torch.ones_like(polar)]  # legendre[l]: (..., l + 1), normalized q_l^m for m = 0 ... l
+    harmonics = [legendre[0]]
+    for l in range(1, lmax + 1):
+        ratios, diagonal = _legendre_coefficients(l)
+        a, b = x.new_tensor(ratios).unbind(-1)
+        below = a * polar * legendre[l - 1]
+        if l > 1:  # the m = l - 1 entry has no degree l - 2 term
+            below = below + torch.nn.functional.pad(b[:-1] * r2 * legendre[l - 2], (0, 1))
+        legendre.append(torch.cat([below, torch.full_like(polar, diagonal)], dim=-1))
+        angular = torch.stack([*sines[l:0:-1], *cosines[: l + 1]], dim=-1)
+        harmonics.append(angular * torch.cat([legendre[l].flip(-1), legendre[l][..., 1:]], dim=-1))
+    return torch.cat(harmonics, dim=-1)
+
+
+def _legendre_coefficients(l: int) -> tuple[list[tuple[float, float]], float]:
+    """Normalized q_l^m = a_m y q_(l-1)^m + b_m r² q_(l-2)^m for m < l, and the constant q_l^l."""
+
+    def norm(degree: int, m: int) -> float:
+        factor = 1 if m == 0 else 2
+        return math.sqrt(factor * (2 * degree + 1) * math.factorial(degree - m) / math.factorial(degree + m))
+
+    ratios = []
+    for m in range(l):
+        a = (2 * l - 1) / (l - m) * norm(l, m) / norm(l - 1, m)
+        b = -(l + m - 1) / (l - m) * norm(l, m) / norm(l - 2, m) if m <= l - 2 else 0.0
+        ratios.append((a, b))
+    return ratios, norm(l, l) * math.prod(range(1, 2 * l, 2))

@@ -1,0 +1,240 @@
+"""What the YAML file of `eqgraph train` may say: one class per section, one description (with its unit) per key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
+
+from eqgraph.models import MODELS
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+
+
+def seconds(time: Any) -> float:
+    """Read a duration: '00:10:00' (hours, minutes, seconds), '10:00', '4 min', '30 s', '2 h', '1 d' or a number of seconds.
+
+    Raises:
+        ValueError: if it is none of these, or not above zero.
+
+    Example:
+        >>> seconds("00:10:00"), seconds("4 min"), seconds(90)
+        (600.0, 240.0, 90.0)
+    """
+    text = str(time).strip()
+    total = 0.0
+    if not isinstance(time, bool):
+        if re.fullmatch(r"\d+(:\d{1,2}){1,2}", text):
+            for part in text.split(":"):
+                total = 60 * total + int(part)
+        elif match := re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)", text.lower()):
+            unit = match[2] if match[2] in _SECONDS else match[2].removesuffix("s") or "s"
+            total = float(match[1]) * _SECONDS.get(unit, 0)
+    if total <= 0:
+        raise ValueError("a duration above zero such as '00:10:00', '4 min', '2 h' or a number of seconds")
+    return total
+
+
+def _paths(value: Any) -> Any:
+    """One path or several: always a list."""
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _named_paths(value: Any) -> Any:
+    """One path, several, or {name: path}: always {name: path}; a path without a name is called by its stem."""
+    paths = _paths(value)
+    if not isinstance(paths, list):
+        return paths
+    named: dict[str, Any] = {}
+    for path in paths:
+        stem = Path(str(path)).stem
+        name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, len(paths) + 1))) if n not in named)
+        named[name] = path
+    return named
+
+
+def _held_out(value: Any) -> Any:
+    """A path, a whole number of structures, or a fraction."""
+    if isinstance(value, str | Path):
+        return Path(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a path, a number of structures (50) or a fraction of data.train (0.1)")
+    if isinstance(value, int) and value < 1:
+        raise ValueError("at least 1 structure, or a fraction between 0 and 1")
+    if isinstance(value, float) and not 0 < value < 1:
+        raise ValueError("a fraction between 0 and 1, or a whole number of structures")
+    return value
+
+
+def _atomic_energies(value: Any) -> Any:
+    ways = ("auto", "isolated", "least_squares", "mean")
+    if value in ways:
+        return value
+    if isinstance(value, dict) and value:
+        try:
+            return {str(symbol): float(energy) for symbol, energy in value.items()}
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(f"one of {', '.join(ways)}, or a number in eV for each element such as {{H: -13.6, O: -2040.1}}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class DataConfig(_Section):
+    """Where the structures are and what their labels are called."""
+
+    train: Annotated[list[Path], BeforeValidator(_paths), Field(min_length=1)] = Field(
+        description="path, or list of paths, of the training structures (any format that ASE reads)"
+    )
+    valid: Annotated[int | float | Path, BeforeValidator(_held_out)] = Field(
+        0.1, description="path of the validation structures, or how many structures (or what fraction) of train to hold out"
+    )
+    test: Annotated[dict[str, Path], BeforeValidator(_named_paths)] = Field(
+        {}, description="path, list of paths or {name: path} of structures for the error table after the training"
+    )
+    isolated_atoms: Path | None = Field(None, description="path of single-atom structures whose energies are the E0s")
+    energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
+    forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
+    stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
+    atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
+        "auto",
+        description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
+        "mean (one number per atom for all elements), auto (the first of these that is possible) or {symbol: eV}",
+    )
+
+
+class ModelConfig(_Section):
+    """Which architecture, and (in the same section) the keys of that architecture's own config."""
+
+    model_config = ConfigDict(extra="allow")
+
+    architecture: Literal[tuple(MODELS)] = Field("nequip", description="name of the network, a key of eqgraph.models.MODELS")
+    cutoff: PositiveFloat = Field(5.0, description="distance in Å up to which atoms are neighbors")
+
+    @property
+    def network(self) -> BaseModel:
+        """The architecture's own config."""
+        return MODELS[self.architecture][0].model_validate(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _check_network(self) -> ModelConfig:
+        self.__pydantic_extra__ = self.network.model_dump(mode="json")
+        return self
+
+
+class LossConfig(_Section):
+    """Weights of the mean squared errors, see `eqgraph.train.Loss`."""
+
+    energy: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²")
+    forces: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of a force component, (eV/Å)²")
+    stress: NonNegativeFloat = Field(0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²")
+
+    @model_validator(mode="after")
+    def _check_any(self) -> LossConfig:
+        if self.energy == self.forces == self.stress == 0:
+            raise ValueError("at least one weight above zero")
+        return self
+
+
+class OptimizerConfig(_Section):
+    """Adam, or AdamW with decoupled weight decay."""
+
+    name: Literal["adam", "adamw"] = Field("adam", description="adam or adamw")
+    learning_rate: PositiveFloat = Field(0.01, description="step size at the start of the schedule (after its warm-up)")
+    weight_decay: NonNegativeFloat = Field(0.0, description="decay of the weights, as torch.optim defines it")
+    amsgrad: bool = Field(True, description="the AMSGrad variant: the step size never grows back")
+    clip_gradient: PositiveFloat | None = Field(10.0, description="largest norm of the gradient, or null for no limit")
+
+
+class PlateauSchedule(_Section):
+    """Lower the learning rate when the validation loss stops falling."""
+
+    name: Literal["plateau"] = "plateau"
+    factor: float = Field(0.8, gt=0, lt=1, description="what the learning rate is multiplied by")
+    patience: PositiveInt = Field(50, description="epochs without a better validation loss before that happens")
+    min_learning_rate: NonNegativeFloat = Field(1e-6, description="learning rate below which it does not fall")
+
+
+class CosineSchedule(_Section):
+    """Anneal the learning rate along half a cosine, by steps or by time, whichever is further."""
+
+    name: Literal["cosine"] = "cosine"
+    warmup_steps: int = Field(0, ge=0, description="optimizer steps in which the learning rate rises linearly at the start")
+    final_fraction: float = Field(0.01, ge=0, le=1, description="learning rate at the end as a fraction of the first")
+
+
+class ConstantSchedule(_Section):
+    """Leave the learning rate as it is."""
+
+    name: Literal["constant"] = "constant"
+
+
+SCHEDULES = {"plateau": PlateauSchedule, "cosine": CosineSchedule, "constant": ConstantSchedule}
+
+
+def schedule_name(value: Any) -> Any:
+    """Which schedule a section (a dict or one of the classes) asks for."""
+    return value.get("name", "cosine") if isinstance(value, dict) else getattr(value, "name", None)
+
+
+ScheduleConfig = Annotated[
+    Annotated[PlateauSchedule, Tag("plateau")]
+    | Annotated[CosineSchedule, Tag("cosine")]
+    | Annotated[ConstantSchedule, Tag("constant")],
+    Discriminator(schedule_name),
+]
+
+
+class TrainingConfig(_Section):
+    """How long, where to and on what."""
+
+    output: Path = Field(description="directory for the model, the checkpoint, the tables and the plots")
+    overwrite: bool = Field(False, description="true to replace the run that the output directory holds")
+    resume: bool = Field(False, description="true to go on from last.ckpt in the output directory")
+    seed: int = Field(0, ge=0, description="seed of the weights, of the split and of the order of the structures")
+    batch_size: PositiveInt = Field(5, description="structures per optimizer step")
+    valid_batch_size: PositiveInt = Field(32, description="structures per step of validation; changes speed and memory only")
+    max_epochs: PositiveInt = Field(1000, description="passes over the training structures")
+    max_time: Annotated[float | None, BeforeValidator(lambda time: None if time is None else seconds(time))] = Field(
+        None, description="time after which training stops ('00:10:00', '4 min', seconds), or null for no limit"
+    )
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay per step of the running mean of the weights; 0 turns it off")
+    early_stopping: PositiveInt | None = Field(
+        None, description="epochs without a better validation loss before training stops, or null for never"
+    )
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision of the network (energies are float64 always)")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:1")
+    threads: PositiveInt | None = Field(None, description="CPU threads of PyTorch, or null for at most 4 of those there are")
+    deterministic: bool = Field(True, description="same seed, same machine, same numbers; false may be faster on a GPU")
+
+
+class Config(_Section):
+    """Everything that `eqgraph train` needs to know.
+
+    Example:
+        >>> config = Config(data={"train": "train.xyz"}, training={"output": "runs/first", "max_time": "4 min"})
+        >>> config.training.max_time, config.schedule.name
+        (240.0, 'cosine')
+    """
+
+    data: DataConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    loss: LossConfig = Field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
+    training: TrainingConfig

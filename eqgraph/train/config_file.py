@@ -1,0 +1,180 @@
+"""From a YAML file and `section.key=value` overrides to a Config, with one readable line for every mistake."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from eqgraph.models import MODELS
+
+from .config import SCHEDULES, Config, CosineSchedule, schedule_name
+
+
+def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """Read a YAML file, then apply `section.key=value` overrides (values are YAML).
+
+    Relative paths in the file are relative to the file's folder, those in overrides to the working directory.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not YAML, or a key is unknown, missing or of the wrong type; names each such key.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a YAML file, found none at '{path}'. Check the path.")
+    raw = _parse(path.read_text(encoding="utf-8"), f"'{path}'")
+    if not isinstance(raw, dict) or not all(isinstance(section, dict) for section in raw.values()):
+        sections = ", ".join(f"{name}:" for name in Config.model_fields)
+        raise ValueError(f"'{path}': expected sections ({sections}) with keys below them, came something else.")
+    _resolve_paths(raw, path.resolve().parent)
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        keys = name.strip().split(".")
+        if not equals or len(keys) < 2 or not all(keys):
+            raise ValueError(f"Expected section.key=value, came '{override}'. An example: training.max_epochs=100.")
+        value = _parse(text, f"override '{override}'")
+        for key in reversed(keys):
+            value = {key: value}
+        _resolve_paths(value, Path.cwd())
+        _assign(raw, value, override)
+    return parse_config(raw, source=str(path))
+
+
+def parse_config(raw: dict[str, Any], source: str = "config") -> Config:
+    """Validate nested dicts; like `Config(**raw)`, but an error is one readable line per key.
+
+    Raises:
+        ValueError: names each key that is unknown, missing or of the wrong type, what was expected and what came.
+
+    Example:
+        >>> parse_config({"data": {"train": "a.xyz"}, "training": {"output": "runs/a", "max_epoch": 5}})
+        Traceback (most recent call last):
+        ...
+        ValueError: config: unknown key 'training.max_epoch'. Did you mean 'training.max_epochs'?
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, raw))) from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which a key that appears twice is an error instead of a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key}' appears twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, _UniqueKeyLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ValueError(f"{source}: expected YAML, came {error.problem}{where}. Correct that line.") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{source}: expected YAML, came {error}. Correct it.") from None
+
+
+def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths absolute, in place; values of the wrong type are left for the validation to name."""
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, str):
+            return str(folder / Path(value).expanduser())
+        if isinstance(value, list):
+            return [absolute(entry) for entry in value]
+        if isinstance(value, dict):
+            return {name: absolute(entry) for name, entry in value.items()}
+        return value
+
+    for section, keys in {"data": ("train", "valid", "test", "isolated_atoms"), "training": ("output",)}.items():
+        if isinstance(values := raw.get(section), dict):
+            for key in keys:
+                if key in values:
+                    values[key] = absolute(values[key])
+
+
+def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
+    """Put the one leaf of `change` into `raw`, making the dicts above it where they are missing."""
+    ((key, value),) = change.items()
+    *sections, _ = override.partition("=")[0].strip().split(".")
+    for _ in sections:
+        if not isinstance(raw.get(key), dict):
+            raw[key] = {}
+        raw = raw[key]
+        ((key, value),) = value.items()
+    raw[key] = value
+
+
+def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]:
+    """One sentence per wrong key: what was expected, what came, what to do."""
+    lines = []
+    for detail in error.errors():
+        cause = detail.get("ctx", {}).get("error")
+        keys = (*prefix, *(str(part) for part in detail["loc"] if part not in SCHEDULES))
+        if isinstance(cause, ValidationError):  # of the architecture's own config
+            lines += _explain(cause, raw, keys)
+            continue
+        name, came = ".".join(keys), detail["input"]
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"unknown key '{name}'. {_suggestion(keys, raw)}")
+        elif detail["type"] == "missing":
+            lines.append(f"expected '{name}', came nothing. {_advice(keys, raw)}")
+        else:
+            expected = str(cause) if cause else detail["msg"].replace("Input should be ", "").split(",")[0]
+            if detail["type"].startswith("union_tag"):
+                name, came, expected = f"{name}.name", schedule_name(came), "one of " + ", ".join(SCHEDULES)
+            lines.append(f"'{name}': expected {expected}, came {came!r}. {_advice(keys, raw)}")
+    return lines
+
+
+def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Section name -> its keys with their pydantic fields, for the architecture and the schedule that `raw` names."""
+    sections: dict[str, dict[str, Any]] = {}
+    for name, field in Config.model_fields.items():
+        if name == "schedule":
+            kind = SCHEDULES.get(schedule_name(raw.get(name) or {}), CosineSchedule)
+        else:
+            kind = field.annotation
+        sections[name] = dict(kind.model_fields)
+    model = raw.get("model")
+    architecture = model.get("architecture", "nequip") if isinstance(model, dict) else "nequip"
+    if architecture in MODELS:
+        sections["model"] |= MODELS[architecture][0].model_fields
+    return sections
+
+
+def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+    sections = _sections(raw)
+    if len(keys) == 1:
+        known = list(sections)
+        nearest = difflib.get_close_matches(keys[0], known, n=1)
+        homes = [f"{section}.{keys[0]}" for section, fields in sections.items() if keys[0] in fields]
+        return f"Did you mean '{(homes or nearest)[0]}'?" if homes or nearest else f"The sections are: {', '.join(known)}."
+    known = list(sections.get(keys[0], ()))
+    homes = [f"{section}.{keys[-1]}" for section, fields in sections.items() if keys[-1] in fields]
+    if homes:
+        return f"Did you mean '{homes[0]}'?"
+    if nearest := difflib.get_close_matches(keys[-1], known, n=1):
+        return f"Did you mean '{keys[0]}.{nearest[0]}'?"
+    everywhere = {key: section for section, fields in sections.items() for key in fields}
+    if nearest := difflib.get_close_matches(keys[-1], everywhere, n=1, cutoff=0.8):
+        return f"Did you mean '{everywhere[nearest[0]]}.{nearest[0]}'?"
+    return f"The keys of {keys[0]} are: {', '.join(known)}."
+
+
+def _advice(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+    """The description of the key, as the thing to do."""
+    field = _sections(raw).get(keys[0], {}).get(keys[1]) if len(keys) > 1 else None
+    return f"Set {'.'.join(keys[:2])}: {field.description}." if field is not None and field.description else "Correct it."

@@ -1,0 +1,68 @@
+"""The learning curve as a table: one row per epoch in `metrics.csv`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
+
+from .replacing import replacing
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "seconds",
+    "learning_rate",
+    "train_loss",
+    "valid_loss",
+    "valid_energy_mae_meV_per_atom",
+    "valid_energy_rmse_meV_per_atom",
+    "valid_forces_mae_meV_per_A",
+    "valid_forces_rmse_meV_per_A",
+)
+
+
+class History(Callback):
+    """Write a row after every epoch; the rows travel in checkpoints, so that a resumed run has one table.
+
+    Args:
+        path: of the CSV file.
+        timer: knows the seconds spent so far.
+    """
+
+    def __init__(self, path: Path, timer: Timer) -> None:
+        self.path, self.timer = path, timer
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        with replacing(self.path) as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        errors = module.errors
+        numbers = (
+            trainer.current_epoch + 1,
+            trainer.global_step,
+            round(self.timer.time_elapsed("train"), 3),
+            trainer.optimizers[0].param_groups[0]["lr"],
+            trainer.callback_metrics["train_loss"].item(),
+            errors.loss(module.weights),
+            1000 * errors.energy_per_atom.mae,
+            1000 * errors.energy_per_atom.rmse,
+            1000 * errors.forces.mae,
+            1000 * errors.forces.rmse,
+        )
+        self.rows.append(dict(zip(COLUMNS, numbers, strict=True)))
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, COLUMNS).writerow(self.rows[-1])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])

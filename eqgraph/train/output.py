@@ -1,0 +1,71 @@
+"""The directory of a run: what is in it, and when it may be written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from .config import Config
+from .replacing import replacing
+
+
+class RunDirectory:
+    """Names of the files of a run.
+
+    Args:
+        path: of the directory; it need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.model = self.path / "model.eqg"
+        self.checkpoint = self.path / "last.ckpt"
+        self.history = self.path / "metrics.csv"
+        self.errors = self.path / "errors.csv"
+        self.learning_curve = self.path / "learning_curve.png"
+
+    def parity(self, name: str) -> Path:
+        """The parity plot of a set of structures."""
+        return self.path / f"parity_{''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in name)}.png"
+
+    def check(self, overwrite: bool, resume: bool) -> None:
+        """Refuse a directory that holds a run, unless told what to do with it.
+
+        Raises:
+            ValueError: if it holds a run and neither `overwrite` nor `resume` is set, or both are.
+            FileNotFoundError: if there is nothing to resume.
+            NotADirectoryError: if the path is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(
+                f"Expected a directory as training.output, '{self.path}' is a file. Choose another path."
+            )
+        if overwrite and resume:
+            raise ValueError("Expected training.overwrite or training.resume, came both. Set one of them to false.")
+        if resume and not self.checkpoint.is_file():
+            raise FileNotFoundError(
+                f"Expected a run to resume in '{self.path}', found no {self.checkpoint.name} there. "
+                "Set training.resume=false to start one."
+            )
+        if not overwrite and not resume and (found := self._found()):
+            raise ValueError(
+                f"Expected a new directory as training.output, '{self.path}' already holds a run "
+                f"({', '.join(file.name for file in found)}). Choose another directory, or set training.overwrite=true to replace "
+                "that run or training.resume=true to go on with it."
+            )
+
+    def open(self, config: Config) -> None:
+        """Make the directory, remove an older run's files unless that run is resumed (and nothing else), write the config."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not config.training.resume:
+            for file in self._found():
+                file.unlink()
+        with replacing(self.config) as temporary:
+            text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            temporary.write_text(text, encoding="utf-8")
+
+    def _found(self) -> list[Path]:
+        files = (self.config, self.model, self.checkpoint, self.history, self.errors, self.learning_curve)
+        return [file for file in files if file.exists()] + sorted(self.path.glob("parity_*.png"))

@@ -1,0 +1,107 @@
+"""One progress bar for the whole training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class TrainingProgress(ProgressBar):
+    """Epoch, rate, training loss and the last validation errors: a moving bar in a terminal, a line now and then in a log file.
+
+    Args:
+        console: where to print.
+        progress: gives the fraction of the training that is over.
+    """
+
+    def __init__(self, console: Console, progress: Callable[[], float]) -> None:
+        super().__init__()
+        self.console, self.progress = console, progress
+        self._bar: Progress | None = None
+        self._enabled = True
+        self._rate, self._loss, self._valid = 0.0, float("nan"), ""
+        self._step_time = self._line_time = time.monotonic()
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._step_time = self._line_time = time.monotonic()
+        if self._enabled and self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.percentage:3.0f}%"),
+                TimeElapsedColumn(),
+                TextColumn("<"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[numbers]}"),
+            )
+            self._bar = Progress(*columns, console=self.console, refresh_per_second=4, speed_estimate_period=120)
+            self._bar.start()
+            self._task = self._bar.add_task(self._epoch(trainer), total=1.0, numbers="")
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, *args: Any) -> None:
+        now = time.monotonic()
+        rate = 1 / max(now - self._step_time, 1e-9)
+        self._rate = 0.95 * self._rate + 0.05 * rate if self._rate else rate
+        self._loss = outputs["loss"].item()
+        self._step_time = now
+        self._show(trainer)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        named = (
+            ("E", module.errors.energy_per_atom, "meV/atom"),
+            ("F", module.errors.forces, "meV/Å"),
+            ("S", module.errors.stress, "meV/Å³"),
+        )
+        shown = [f"{name} {1000 * errors.rmse:.1f} {unit}" for name, errors, unit in named if errors.count]
+        self._valid = " · valid RMSE " + ", ".join(shown)
+        self._step_time = time.monotonic()  # the rate is that of training steps
+        self._show(trainer)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self._bar is not None:
+            self._show(trainer)
+        else:
+            self._print_line(trainer)
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
+        self._stop()
+
+    def _epoch(self, trainer: Trainer) -> str:
+        return f"epoch {min(trainer.current_epoch + 1, trainer.max_epochs)}/{trainer.max_epochs}"
+
+    def _numbers(self) -> str:
+        return f"{self._rate:.1f} it/s · loss {self._loss:.3g}{self._valid}"
+
+    def _show(self, trainer: Trainer) -> None:
+        if self._bar is not None:
+            self._bar.update(
+                self._task, completed=self.progress(), description=self._epoch(trainer), numbers=self._numbers()
+            )
+        elif time.monotonic() - self._line_time > SECONDS_BETWEEN_LINES:
+            self._print_line(trainer)
+
+    def _print_line(self, trainer: Trainer) -> None:
+        self._line_time = time.monotonic()
+        if self._enabled:
+            line = f"{self._epoch(trainer)} · {self.progress():.0%} · {self._numbers()}"
+            self.console.print(line, soft_wrap=True, highlight=False)
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,80 @@
+"""Process-wide settings of PyTorch and Lightning during a training, put back afterwards."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .config import TrainingConfig
+
+# Lightning's remarks that our own table replaces (devices, tips, why fit stopped)
+_CHATTY_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")
+# (start of the message, module): nothing that the user could or should change
+_WARNINGS = (
+    # graphs are in memory: worker processes would only copy them
+    (r"The '\w+' does not have many workers", "lightning.pytorch.trainer.connectors.data_connector"),
+    # we decide what may be in the output directory, and look ourselves
+    (r"Checkpoint directory .* exists and is not empty", "lightning.pytorch.callbacks.model_checkpoint"),
+    # a fine choice for those who have a GPU and want the CPU
+    (r"GPU available but not used", "lightning.pytorch.trainer.setup"),
+)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a config's name means; "auto" is the first GPU where there is one.
+
+    Raises:
+        ValueError: if there is no such device.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"Expected one of {torch.cuda.device_count()} GPUs that PyTorch {torch.__version__} sees, came '{name}'. "
+            "Use cpu or auto, or install PyTorch for your GPU."
+        )
+    return device
+
+
+def choose_threads(threads: int | None) -> int:
+    """As many CPU threads as asked for; by default those of the process, at most 4: small graphs do not feed more."""
+    return threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@contextmanager
+def settings(config: TrainingConfig) -> Iterator[None]:
+    """Seed, threads, deterministic algorithms and a quiet Lightning inside the block; outside of it all is as before."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    loggers = {logging.getLogger(name): logging.getLogger(name).level for name in _CHATTY_LOGGERS}
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        torch.set_num_threads(choose_threads(config.threads))
+        torch.use_deterministic_algorithms(config.deterministic)
+        # a debugging aid that costs time: writes NaN to all memory that torch.empty gives
+        torch.utils.deterministic.fill_uninitialized_memory = False
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            for message, module in _WARNINGS:
+                warnings.filterwarnings("ignore", message=message, module=module.replace(".", r"\."))
+            torch.manual_seed(config.seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        for logger, level in loggers.items():
+            logger.setLevel(level)

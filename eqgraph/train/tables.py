@@ -1,0 +1,65 @@
+"""Tables for the terminal and for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from rich.table import Table
+
+from .metrics import ErrorRow, PotentialErrors
+from .replacing import replacing
+
+
+def choices_table(choices: dict[str, str]) -> Table:
+    """What a training is about to do: nothing is chosen silently."""
+    table = Table(title="Training", title_justify="left", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in choices.items():
+        table.add_row(name, value)
+    return table
+
+
+def error_table(errors: dict[str, PotentialErrors]) -> Table:
+    """Mean absolute and root mean squared errors, a block of lines per set of structures.
+
+    Args:
+        errors: name of the set -> its errors.
+    """
+    table = Table(title="Errors", title_justify="left")
+    for name in ("structures", "quantity", "element"):
+        table.add_column(name, no_wrap=True)
+    for name in ("MAE", "RMSE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("labels", justify="right", no_wrap=True)
+    for name, sums in errors.items():
+        for index, row in enumerate(sums.rows()):
+            table.add_row(
+                name if index == 0 else "",
+                row.quantity,
+                row.element,
+                _three_digits(row.mae),
+                _three_digits(row.rmse),
+                row.unit,
+                str(row.count),
+            )
+        table.add_section()
+    return table
+
+
+def write_errors(path: str | Path, errors: dict[str, PotentialErrors]) -> None:
+    """The numbers of `error_table` as CSV, with all their digits."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("structures", *ErrorRow._fields))
+        for name, sums in errors.items():
+            writer.writerows((name, *row) for row in sums.rows())
+
+
+def _three_digits(value: float) -> str:
+    """At least three significant digits, never fewer digits than the integer part has."""
+    if value != 0 and abs(value) < 0.1:
+        return f"{value:.3g}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,26 @@
+"""Every test draws the same random numbers; shape annotations are enforced."""
+
+import jaxtyping
+import numpy as np
+import pytest
+
+hook = jaxtyping.install_import_hook("eqgraph", "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def _float64():
+    """Constants and parameters built in this test are float64."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
