@@ -65,9 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads")
     evaluate.add_argument("--output", type=Path, metavar="PRED.xyz", help="write structures with pred_energy, pred_forces")
     evaluate.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)")
-    evaluate.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV")
-    evaluate.add_argument("--forces-key", metavar="KEY", help="name of the forces label, eV/Å (default: forces, if there)")
-    evaluate.add_argument("--stress-key", metavar="KEY", help="name of the stress label, eV/Å³ (default: stress, if there)")
+    evaluate.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV (energy)")
+    evaluate.add_argument("--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å (forces)")
+    evaluate.add_argument("--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³ (stress)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
     evaluate.set_defaults(run=_eval)
     return parser
@@ -94,23 +94,19 @@ def _eval(arguments: argparse.Namespace) -> int:
     from eqgraph.models import load_potential
     from eqgraph.train import choose_device, error_table, evaluate, write_predictions
 
+    if arguments.output is not None and arguments.output.resolve() == arguments.data.resolve():
+        raise ValueError(f"Expected another file for --output than the data, came '{arguments.output}' for both.")
     potential, _ = load_potential(arguments.model, choose_device(arguments.device))
-    require = ["energy"]
-    require += ["forces"] if arguments.forces_key else []
-    require += ["stress"] if arguments.stress_key else []
-    frames = read_frames(
-        arguments.data,
-        energy_key=arguments.energy_key,
-        forces_key=arguments.forces_key or "forces",
-        stress_key=arguments.stress_key or "stress",
-        require=tuple(require),
-    )
+    keys = {"energy_key": arguments.energy_key, "forces_key": arguments.forces_key, "stress_key": arguments.stress_key}
+    frames = read_frames(arguments.data, **keys, require=())
+    if all(frame.energy is None and frame.forces is None for frame in frames):
+        read_frames(arguments.data, **keys, require=("energy", "forces"))  # raises, and lists the keys that are there
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
     evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
     console = _console()
     console.print(error_table({arguments.data.stem: evaluation.errors}))
     if arguments.output is not None:
-        write_predictions(arguments.output, [frame.atoms for frame in frames], evaluation)
+        write_predictions(arguments.output, frames, evaluation)
         console.print(f"Predictions: {arguments.output}", soft_wrap=True, highlight=False)
     return 0
 

@@ -4,7 +4,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-hook = jaxtyping.install_import_hook("eqgraph", "beartype.beartype")
+jaxtyping.install_import_hook("eqgraph", "typecheck.checked")
 
 
 @pytest.fixture(autouse=True)

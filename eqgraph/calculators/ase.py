@@ -1,6 +1,7 @@
 """The potential as an ASE calculator."""
 
 import os
+from collections.abc import Sequence
 
 import torch
 from ase import Atoms
@@ -53,8 +54,8 @@ class EqgraphCalculator(Calculator):
     def calculate(
         self,
         atoms: Atoms | None = None,
-        properties: tuple[str, ...] = ("energy",),
-        system_changes: list[str] = all_changes,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
     ) -> None:
         """Fill self.results; called by ASE."""
         super().calculate(atoms, properties, system_changes)

@@ -126,7 +126,7 @@ class Potential(torch.nn.Module):
                 else ()
             )
             predicted_forces = -next(gradients) if forces else None
-            predicted_stress = _stress(next(gradients), cell) if stress else None
+            predicted_stress = _stress(next(gradients), data.cell.double()) if stress else None
         if not self.training:
             energy, atomic = energy.detach(), atomic.detach()
         return Prediction(energy, atomic, predicted_forces, predicted_stress)

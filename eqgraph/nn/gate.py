@@ -66,7 +66,7 @@ class Gate(torch.nn.Module):
         unsorted = irreps_scalars + irreps_gates + irreps_gated
         self.irreps_in = unsorted.sort().irreps.simplify()
         self._slices = _sorted_slices(unsorted)
-        self._pairs = _gate_pairs(self.act_gates.irreps_out, irreps_gated)
+        self._pairs = _gate_pairs(self.act_gates.irreps_out.simplify(), irreps_gated.simplify())
         irreps_products = Irreps([(mul, (ir.l, gate.p * ir.p)) for mul, gate, ir, *_ in self._pairs])
         self.irreps_out = self.act_scalars.irreps_out + irreps_products
 

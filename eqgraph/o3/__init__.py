@@ -1,7 +1,11 @@
 """What the group O(3) dictates: its representations, rotations, and the linear and bilinear maps between them."""
 
+from .elementwise import ElementwiseTensorProduct
+from .full import FullTensorProduct
+from .fully_connected import FullyConnectedTensorProduct
 from .irreps import Irrep, Irreps, MulIr
 from .linear import Linear
+from .norm import Norm
 from .rotation import (
     angles_to_axis_angle,
     angles_to_matrix,
@@ -33,14 +37,22 @@ from .rotation import (
     xyz_to_angles,
 )
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
+from .tensor_product import TensorProduct
+from .tensor_product_plan import Instruction, plan_tensor_product
 from .wigner import change_basis_real_to_complex, so3_generators, su2_generators, wigner_3j, wigner_D
 
 __all__ = [
+    "ElementwiseTensorProduct",
+    "FullTensorProduct",
+    "FullyConnectedTensorProduct",
+    "Instruction",
     "Irrep",
     "Irreps",
     "Linear",
     "MulIr",
+    "Norm",
     "SphericalHarmonics",
+    "TensorProduct",
     "angles_to_axis_angle",
     "angles_to_matrix",
     "angles_to_quaternion",
@@ -62,6 +74,7 @@ __all__ = [
     "matrix_x",
     "matrix_y",
     "matrix_z",
+    "plan_tensor_product",
     "quaternion_to_angles",
     "quaternion_to_axis_angle",
     "quaternion_to_matrix",

@@ -42,8 +42,13 @@ class PathTable:
         assert order == sorted(order), "paths must be sorted by block"
 
     @cached_property
+    def block_sizes(self) -> list[int]:
+        """Columns of each block of x."""
+        return [(2 * l + 1) * mul for l, mul in self.blocks]
+
+    @cached_property
     def dim_in(self) -> int:
-        return sum((2 * l + 1) * mul for l, mul in self.blocks)
+        return sum(self.block_sizes)
 
     @cached_property
     def dim_out(self) -> int:
@@ -56,27 +61,31 @@ class PathTable:
     @cached_property
     def groups(self) -> tuple["Group", ...]:
         """The paths that start from the same block, which can be applied at once."""
-        x_starts = [0, *accumulate((2 * l + 1) * mul for l, mul in self.blocks)]
-        groups, w_start, matrix_start = [], 0, 0
+        groups = []
         for index, (l, mul) in enumerate(self.blocks):
             paths = [path for path in self.paths if path.block == index]
-            if not paths or not mul:
-                continue
-            rows = [p for p, path in enumerate(paths) for _ in range(2 * path.l3 + 1)]
-            groups.append(Group(x_starts[index], 2 * l + 1, mul, w_start, matrix_start, len(paths), tuple(rows)))
-            w_start += mul * len(paths)
-            matrix_start += len(rows) * (2 * l + 1)
+            if paths and mul:
+                rows = tuple(p for p, path in enumerate(paths) for _ in range(2 * path.l3 + 1))
+                groups.append(Group(index, 2 * l + 1, mul, len(paths), rows))
         return tuple(groups)
+
+    @cached_property
+    def matrix_sizes(self) -> list[int]:
+        """Columns of each group in the edge matrices."""
+        return [len(group.rows) * group.dim for group in self.groups]
+
+    @cached_property
+    def weight_sizes(self) -> list[int]:
+        """Columns of each group in the weights."""
+        return [group.num_paths * group.mul for group in self.groups]
 
 
 class Group(NamedTuple):
-    """Offsets of the paths of one block of x."""
+    """The paths of one block of x."""
 
-    x_start: int
+    block: int
     dim: int
     mul: int
-    w_start: int
-    matrix_start: int
     num_paths: int
     rows: tuple[int, ...]
     """For every output row (all m3 of all paths of the group) the path that it belongs to."""
@@ -85,18 +94,15 @@ class Group(NamedTuple):
 @lru_cache(maxsize=256)
 def edge_matrix_coefficients(table: PathTable, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Dense (dim_sh, K): y @ it gives, group after group, the row-major matrices M[row, m1] = Σ_m2 C[m1, m2, m3] y[m2]."""
-    columns, start = [], 0
-    num_columns = sum(len(group.rows) * group.dim for group in table.groups)
-    dense = torch.zeros(table.dim_sh, num_columns, dtype=torch.float64)
+    dense = torch.zeros(table.dim_sh, sum(table.matrix_sizes), dtype=torch.float64)
+    start = 0
     for path in table.paths:
         l1, mul = table.blocks[path.block]
         if not mul:
             continue
         for m1, m2, m3, value in path.coefficients:
-            columns.append((path.sh_start + m2, start + m3 * (2 * l1 + 1) + m1, value))
+            dense[path.sh_start + m2, start + m3 * (2 * l1 + 1) + m1] += value
         start += (2 * path.l3 + 1) * (2 * l1 + 1)
-    for row, column, value in columns:
-        dense[row, column] += value
     return dense.to(dtype=dtype, device=device)
 
 

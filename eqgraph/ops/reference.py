@@ -36,13 +36,14 @@ def tensor_product(
     small matrix product per block of x. Layouts are those of PathTable.
     """
     edges = x.shape[0]
-    matrices = y @ edge_matrix_coefficients(table, y.dtype, y.device)
+    matrices = (y @ edge_matrix_coefficients(table, y.dtype, y.device)).split(table.matrix_sizes, dim=1)
+    blocks, weights = x.split(table.block_sizes, dim=1), w.split(table.weight_sizes, dim=1)
     messages = []
-    for group, rows in zip(table.groups, weight_rows(table, x.device), strict=True):
-        x_block = x.narrow(1, group.x_start, group.dim * group.mul).view(edges, group.dim, group.mul)
-        matrix = matrices.narrow(1, group.matrix_start, len(group.rows) * group.dim).view(edges, len(group.rows), group.dim)
-        weight = w.narrow(1, group.w_start, group.num_paths * group.mul).view(edges, group.num_paths, group.mul)
-        messages.append((torch.bmm(matrix, x_block) * weight.index_select(1, rows)).flatten(1))
+    for group, rows, matrix, weight in zip(table.groups, weight_rows(table, x.device), matrices, weights, strict=True):
+        block = blocks[group.block].view(edges, group.dim, group.mul)
+        product = torch.bmm(matrix.view(edges, len(group.rows), group.dim), block)
+        weight = weight.view(edges, group.num_paths, group.mul)
+        messages.append((product * weight.index_select(1, rows)).flatten(1))
     return torch.cat(messages, dim=1) if messages else x.new_zeros(edges, 0)
 
 

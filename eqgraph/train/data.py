@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import torch
 from ase.data import chemical_symbols
 from lightning.pytorch import LightningDataModule
-from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from eqgraph.datasets import AtomsDataset, Frame, atomic_energies, data_hash, read_frames
@@ -36,7 +40,7 @@ class EpochShuffle(torch.utils.data.Sampler[int]):
         """Called by Lightning before every epoch."""
         self.epoch = epoch
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         return iter(torch.randperm(self.length, generator=generator).tolist())
 
@@ -70,31 +74,30 @@ class PotentialData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        require = tuple(name for name in ("energy", "forces", "stress") if getattr(config.loss, name) > 0)
-        keys = {name: getattr(config.data, f"{name}_key") for name in ("energy", "forces", "stress")}
-        keys = {f"{name}_key": key for name, key in keys.items()}
-        frames = [frame for path in config.data.train for frame in read_frames(path, **keys, require=require)]
+        data, cutoff = config.data, config.model.cutoff
+        needed = [name for name in ("energy", "forces", "stress") if getattr(config.loss, name) > 0]
+        frames = self._read(data.train, *([name] for name in needed))
         isolated = [frame for frame in frames if frame.is_isolated_atom]
         frames = [frame for frame in frames if not frame.is_isolated_atom]
-        if config.data.isolated_atoms is not None:
-            isolated += read_frames(config.data.isolated_atoms, **keys, require=("energy",))
-        if isinstance(config.data.valid, int | float):
-            train, valid = self._split(frames)
+        if data.isolated_atoms is not None:
+            isolated += self._read([data.isolated_atoms], ["energy"])
+        if isinstance(data.valid, Path):
+            train, valid = frames, self._read([data.valid], *([name] for name in needed))
         else:
-            train, valid = frames, read_frames(config.data.valid, **keys, require=require)
-        self.species = sorted({number for frame in train for number in frame.atoms.numbers.tolist()})
-        self.atomic_energies, self.atomic_energies_source = atomic_energies(
-            train, config.data.atomic_energies, isolated
-        )
-        self.hash = data_hash(train + valid)
-        self.train, self.valid = (AtomsDataset(part, config.model.cutoff) for part in (train, valid))
+            train, valid = self._split(frames)
+        self.train, self.valid = AtomsDataset(train, cutoff), AtomsDataset(valid, cutoff)
         self.test = {
-            name: AtomsDataset(read_frames(path, **keys, require=()), config.model.cutoff)
-            for name, path in config.data.test.items()
+            name: AtomsDataset(self._read([path], ["energy", "forces"]), cutoff) for name, path in data.test.items()
         }
-        for name, dataset in {"data.valid": self.valid, **{f"data.test.{k}": v for k, v in self.test.items()}}.items():
-            require_known_species(dataset, self.species, name)
-        self._measure()
+        self.species = self.train.species
+        require_known_species(self.valid, self.species, "data.valid")
+        for name, dataset in self.test.items():
+            require_known_species(dataset, self.species, f"data.test.{name}")
+        shifts, self.atomic_energies_source = atomic_energies(train, data.atomic_energies, isolated)
+        self.atomic_energies = {number: shifts[number] for number in self.species}
+        self.hash = data_hash([*train, *valid])
+        self.avg_num_neighbors = self._avg_num_neighbors()
+        self.scale, self.scale_source = self._scale()
 
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
@@ -122,29 +125,34 @@ class PotentialData(LightningDataModule):
         train = [frame for index, frame in enumerate(frames) if index not in held_out]
         return train, [frames[index] for index in sorted(held_out)]
 
-    def _measure(self) -> None:
-        """Scale and average number of neighbors of the training structures."""
-        num_atoms = sum(data.num_nodes for data in self.train)
-        self.avg_num_neighbors = sum(data.edge_index.shape[1] for data in self.train) / num_atoms
-        if self.avg_num_neighbors == 0:
+    def _read(self, paths: list[Path], *needed: list[str]) -> list[Frame]:
+        """All structures of some files; for each list of labels in `needed`, at least one structure must have one of these."""
+        keys = {f"{name}_key": getattr(self.config.data, f"{name}_key") for name in ("energy", "forces", "stress")}
+        frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
+        for names in needed:
+            if all(getattr(frame, name) is None for name in names for frame in frames):
+                read_frames(paths[0], **keys, require=names)  # raises, and lists the keys that are there
+        return frames
+
+    def _avg_num_neighbors(self) -> float:
+        if not any(data.num_edges for data in self.train):
             raise ValueError(
-                f"Expected atoms closer than model.cutoff = {self.config.model.cutoff:g} Å, came none in the training structures. "
+                f"Expected atoms closer than model.cutoff = {self.train.cutoff:g} Å, came none in the training structures. "
                 "Raise model.cutoff, and look whether the positions are in Å."
             )
-        forces = torch.cat([data.forces.flatten() for data in self.train])
-        forces = forces[forces.isfinite()]
-        if len(forces):
-            self.scale, self.scale_source = forces.square().mean().sqrt().item(), "rms of the training forces"
-        else:
-            energies = torch.tensor([self._binding_energy_per_atom(data) for data in self.train], dtype=torch.float64)
-            energies = energies[energies.isfinite()]
-            self.scale = (energies - energies.mean()).square().mean().sqrt().item()
-            self.scale_source = "standard deviation of the training energies per atom"
-        if not self.scale > 0:
-            raise ValueError(
-                f"Expected labels that differ, came a {self.scale_source} of {self.scale}. Check the labels in data.train."
-            )
+        return self.train.avg_num_neighbors
 
-    def _binding_energy_per_atom(self, data: Data) -> float:
-        isolated = sum(self.atomic_energies[number] for number in data.atomic_numbers.tolist())
-        return (data.energy.item() - isolated) / data.num_nodes
+    def _scale(self) -> tuple[float, str]:
+        source, scale = "rms of the training forces", self.train.forces_rms
+        if math.isnan(scale):
+            source = "standard deviation of the training energies per atom"
+            binding = [
+                (frame.energy - sum(self.atomic_energies[number] for number in frame.atoms.numbers.tolist()))
+                / len(frame.atoms)
+                for frame in self.train.frames
+                if frame.energy is not None
+            ]
+            scale = float(np.std(binding))
+        if not scale > 0:
+            raise ValueError(f"Expected labels that differ, came {scale:g} as {source}. Check the labels in data.train.")
+        return scale, source

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ase
-import ase.io
 import numpy as np
 import torch
 from ase.data import chemical_symbols
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset
+from eqgraph.datasets import AtomsDataset, Frame, write_frames
 from eqgraph.models import Potential
 
 from .metrics import PotentialErrors
-from .replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def evaluate(
     Raises:
         ValueError: if a structure has an element that the potential does not know.
     """
-    require_known_species(dataset, potential.species.tolist(), "the structures")
+    require_known_species(dataset, potential.species.tolist(), "evaluate")
     training = potential.training
     potential.eval()
     device = potential.shifts.device
@@ -87,32 +85,29 @@ def require_known_species(dataset: AtomsDataset, species: list[int], name: str) 
     """Refuse structures with elements that are not among `species` (atomic numbers).
 
     Raises:
-        ValueError: names the first such structure and its unknown elements.
+        ValueError: names the first such frame and its unknown elements.
     """
-    for index, data in enumerate(dataset):
-        unknown = sorted(set(data.atomic_numbers.tolist()) - set(species))
+    for frame in dataset.frames:
+        unknown = sorted(set(frame.atoms.numbers.tolist()) - set(species))
         if unknown:
             known = ", ".join(chemical_symbols[number] for number in species)
             raise ValueError(
-                f"Expected structures of the elements {known} that the model is trained on, came "
-                f"{', '.join(chemical_symbols[number] for number in unknown)} in structure {index} of {name}. "
-                "Remove such structures, or train on data that has these elements."
+                f"{name}: expected only elements that the model is trained on ({known}), came "
+                f"{', '.join(chemical_symbols[number] for number in unknown)} in frame {frame.index}. "
+                "Remove such frames, or train on data that has these elements."
             )
 
 
-def write_predictions(path: str | Path, frames: list[ase.Atoms], evaluation: Evaluation) -> None:
+def write_predictions(path: str | Path, frames: Sequence[Frame], evaluation: Evaluation) -> None:
     """Write the structures as extended XYZ with pred_energy [eV], pred_forces [eV/Å] and, where there is one, pred_stress [eV/Å³].
 
     The labels that the structures had stay beside the predictions. The file appears complete or not at all.
     """
-    ends = np.cumsum(evaluation.num_atoms)
-    written = []
-    for index, (atoms, end, length) in enumerate(zip(frames, ends, evaluation.num_atoms, strict=True)):
-        atoms = atoms.copy()
-        atoms.info["pred_energy"] = float(evaluation.energy[index])
-        atoms.arrays["pred_forces"] = evaluation.forces[end - length : end]
-        if evaluation.stress is not None and np.isfinite(evaluation.stress[index]).all():
-            atoms.info["pred_stress"] = evaluation.stress[index]
-        written.append(atoms)
-    with replacing(path) as temporary:
-        ase.io.write(temporary, written, format="extxyz")
+    stresses = evaluation.stress
+    write_frames(
+        path,
+        frames,
+        energies=evaluation.energy.tolist(),
+        forces=np.split(evaluation.forces, np.cumsum(evaluation.num_atoms)[:-1]),
+        stresses=None if stresses is None else [s if np.isfinite(s).all() else None for s in stresses],
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .evaluate import Evaluation
 from .metrics import ErrorSum
@@ -19,6 +19,15 @@ from .replacing import replacing
 # Okabe and Ito: told apart with every kind of color vision
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 GRAY = "0.45"
+
+
+class Group(NamedTuple):
+    """Points of one color in a parity plot."""
+
+    name: str  # "" for all
+    truth: np.ndarray
+    predicted: np.ndarray
+    sums: ErrorSum
 
 
 def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> None:
@@ -54,7 +63,8 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
         axis.set_axisbelow(True)
         if best is not None:
             axis.axvline(best, color=COLORS[2], linestyle="--", linewidth=1.2, label=f"best epoch ({best:.0f})")
-    axes[0].legend(frameon=False, ncols=3, loc="upper right")
+    axes[0].legend(ncols=3, loc="upper right", framealpha=0.9, edgecolor="none")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].set_xlabel("epoch")
     axes[0].set_title(f"Learning curve · {column['seconds'][-1]:.0f} s of training", loc="left")
     _save(figure, path)
@@ -73,30 +83,23 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
     Raises:
         ValueError: if there is neither an energy nor a force label.
     """
-    labelled = np.isfinite(evaluation.energy_labels)
-    per_atom = 1.0 / evaluation.num_atoms[labelled]
-    isolated = evaluation.isolated_energy[labelled]
-    energies = [
-        (
-            "all",
-            (evaluation.energy_labels[labelled] - isolated) * per_atom,
-            (evaluation.energy[labelled] - isolated) * per_atom,
-            evaluation.errors.energy_per_atom,
+    panels: list[tuple[str, str, list[Group], ErrorSum]] = []
+    known = np.isfinite(evaluation.energy_labels)
+    if known.any():
+        truth, predicted = (
+            (energy[known] - evaluation.isolated_energy[known]) / evaluation.num_atoms[known]
+            for energy in (evaluation.energy_labels, evaluation.energy)
         )
-    ]
-    forces = []
-    for number in np.unique(evaluation.numbers):
-        atoms = evaluation.numbers == number
-        truth, predicted = evaluation.forces_labels[atoms].ravel(), evaluation.forces[atoms].ravel()
-        known = np.isfinite(truth)
+        sums = evaluation.errors.energy_per_atom
+        panels.append(("energy less isolated atoms", "eV/atom", [Group("", truth, predicted, sums)], sums))
+    groups = []
+    for number, sums in sorted(evaluation.errors.forces_by_element.items()):
+        known = np.isfinite(evaluation.forces_labels) & (evaluation.numbers == number)[:, None]
         if known.any():
-            sums = evaluation.errors.forces_by_element[int(number)]
-            forces.append((chemical_symbols[number], truth[known], predicted[known], sums))
-    panels: list[tuple[str, str, list, ErrorSum]] = []
-    if labelled.any():
-        panels.append(("energy less isolated atoms", "eV/atom", energies, evaluation.errors.energy_per_atom))
-    if forces:
-        panels.append(("force component", "eV/Å", forces, evaluation.errors.forces))
+            truth, predicted = evaluation.forces_labels[known], evaluation.forces[known]
+            groups.append(Group(chemical_symbols[number], truth, predicted, sums))
+    if groups:
+        panels.append(("force component", "eV/Å", groups, evaluation.errors.forces))
     if not panels:
         raise ValueError(f"plot_parity: expected energy or force labels, '{name}' has none. Plot another set.")
 
@@ -108,69 +111,55 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
     _save(figure, path)
 
 
-def _parity_panel(
-    above: Axes, below: Axes, quantity: str, unit: str, groups: list[tuple[str, np.ndarray, np.ndarray, ErrorSum]], sums: Any
-) -> None:
-    milli = f"m{unit}"
-    total = sum(len(truth) for _, truth, _, _ in groups)
-    style = {"linestyle": "none", "marker": "o", "markersize": 4 if total < 500 else 2.2, "markeredgewidth": 0}
-    style |= {"alpha": 0.8 if total < 500 else 0.45, "rasterized": True}
-    values = np.concatenate([np.concatenate((truth, predicted)) for _, truth, predicted, _ in groups])
-    values = values[np.isfinite(values)]
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: list[Group], sums: ErrorSum) -> None:
+    truth = np.concatenate([group.truth for group in groups])
+    predicted = np.concatenate([group.predicted for group in groups])
+    colors = np.concatenate([np.full(len(group.truth), COLORS[i % len(COLORS)]) for i, group in enumerate(groups)])
+    finite = np.isfinite(predicted)
+    # a random order, so that no element hides another
+    order = np.random.default_rng(0).permutation(np.flatnonzero(finite))
+    truth, predicted, colors = truth[order], predicted[order], colors[order]
+    few = len(truth) < 500
+    style = {"c": colors, "s": 14 if few else 5, "alpha": 0.8 if few else 0.5, "linewidths": 0, "rasterized": True, "zorder": 2}
+
+    low, high = min(truth.min(), predicted.min()), max(truth.max(), predicted.max())
     margin = 0.04 * (high - low) or 0.01
     low, high = low - margin, high + margin
     above.plot((low, high), (low, high), color=GRAY, linewidth=1, zorder=1)
-    below.axhline(0, color=GRAY, linewidth=1, zorder=1)
-    # the most numerous element goes to the back
-    order = sorted(range(len(groups)), key=lambda index: -len(groups[index][1]))
-    for index in order:
-        element, truth, predicted, errors = groups[index]
-        color = COLORS[index % len(COLORS)]
-        name = "" if len(groups) == 1 and element == "all" else f"{element}: "
-        label = f"{name}RMSE {1000 * errors.rmse:.3g}, MAE {1000 * errors.mae:.3g} {milli}"
-        above.plot(truth, predicted, color=color, label=label, zorder=2, **style)
-        below.plot(truth, 1000 * (predicted - truth), color=color, zorder=2, **style)
+    above.scatter(truth, predicted, **style)
     above.set(xlim=(low, high), ylim=(low, high), ylabel=f"predicted ({unit})", title=quantity)
-    below.set(xlabel=f"true ({unit})", ylabel=f"predicted − true\n({milli})")
-    residuals = np.abs(np.concatenate([1000 * (predicted - truth) for _, truth, predicted, _ in groups]))
-    residuals = residuals[np.isfinite(residuals)]
-    if len(residuals) and residuals.max() > 0:
-        below.set_ylim(-1.1 * residuals.max(), 1.1 * residuals.max())
+    residual = 1000 * (predicted - truth)
+    limit = 1.1 * np.abs(residual).max() or 1.0
+    below.axhline(0, color=GRAY, linewidth=1, zorder=1)
+    below.scatter(truth, residual, **style)
+    below.set(xlabel=f"true ({unit})", ylabel=f"predicted − true\n(m{unit})", ylim=(-limit, limit))
     for axis in (above, below):
         axis.grid(True, color="0.92")
         axis.set_axisbelow(True)
         axis.ticklabel_format(useOffset=False)
         axis.locator_params(axis="x", nbins=6)
-    handles, labels = above.get_legend_handles_labels()
-    in_order = sorted(zip(order, handles, labels, strict=True), key=lambda entry: entry[0])
-    title = f"RMSE {1000 * sums.rmse:.3g}, MAE {1000 * sums.mae:.3g} {milli}" if len(groups) > 1 else None
-    above.legend(
-        [handle for _, handle, _ in in_order],
-        [label for _, _, label in in_order],
-        title=title,
-        frameon=False,
-        loc="upper left",
-        fontsize="small",
-        title_fontsize="small",
-        alignment="left",
-        markerscale=1.5,
-    )
+    for index, group in enumerate(groups):
+        name = f"{group.name}: " if group.name else ""
+        label = f"{name}{_errors(group.sums, unit)}"
+        above.plot([], [], "o", color=COLORS[index % len(COLORS)], markersize=5, label=label)
+    title = _errors(sums, unit) if len(groups) > 1 else None
+    above.legend(title=title, frameon=False, loc="upper left", fontsize="small", title_fontsize="small", alignment="left")
+
+
+def _errors(sums: ErrorSum, unit: str) -> str:
+    return f"RMSE {1000 * sums.rmse:.3g}, MAE {1000 * sums.mae:.3g} m{unit}"
 
 
 def _log_scale(axis: Axes, values: np.ndarray) -> None:
-    """Logarithmic, with plain numbers at the ticks where they are short."""
+    """Logarithmic; below two decades, where the powers of ten are too few ticks, with labels in between."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
         return
     axis.set_yscale("log")
-    if positive.max() / positive.min() < 50:
-        # less than two decades: the powers of ten alone are too few ticks
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        if 1e-2 < positive.min() and positive.max() < 1e4:
-            formatter = ScalarFormatter()
-            formatter.set_scientific(False)
-            axis.yaxis.set_major_formatter(formatter)
+    ratio = positive.max() / positive.min()
+    if ratio < 100:
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio > 8 else (1, 1.5, 2, 3, 5, 7)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
 
 

@@ -17,7 +17,7 @@ IRREPS = ["2x0e + 1x1o", "3x1o + 2x0e + 2x0o + 1x0e + 1x2e", "2x1o + 1x1e", "1x0
 @pytest.mark.parametrize("irreps", IRREPS)
 @pytest.mark.parametrize(
     ("affine", "reduce", "normalization", "instance", "include_bias"),
-    itertools.product([True, False], ["mean", "max"], ["component", "norm"], [True, False], [True, False]),
+    list(itertools.product([True, False], ["mean", "max"], ["component", "norm"], [True, False], [True, False])),
 )
 def test_same_numbers_as_e3nn_over_three_steps(irreps, affine, reduce, normalization, instance, include_bias):
     kwargs = {

@@ -1,0 +1,19 @@
+"""Structures and their labels, from files and from memory, as graphs to train on."""
+
+from .atomic_energies import AtomicEnergies, atomic_energies
+from .atoms_dataset import AtomsDataset
+from .data_hash import data_hash
+from .frame import Frame
+from .read_frames import frames_from_atoms, read_frames
+from .write_frames import write_frames
+
+__all__ = [
+    "AtomicEnergies",
+    "AtomsDataset",
+    "Frame",
+    "atomic_energies",
+    "data_hash",
+    "frames_from_atoms",
+    "read_frames",
+    "write_frames",
+]

@@ -1,0 +1,164 @@
+"""E0: the energy of each element that a model starts from."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from .frame import Frame
+
+_SAME_ENERGY = 1e-4
+"""Two calculations [eV] of the same isolated atom."""
+
+
+class AtomicEnergies(NamedTuple):
+    """E0s and where they come from."""
+
+    shifts: dict[int, float]
+    """Atomic number -> E0 [eV]."""
+    description: str
+    """How they were found, for people."""
+
+
+def atomic_energies(
+    frames: Sequence[Frame],
+    method: str | Mapping[str, float] = "auto",
+    isolated_atoms: Sequence[Frame] = (),
+) -> AtomicEnergies:
+    """The energy E0 of each element in the frames.
+
+    Args:
+        frames: structures with energies; isolated atoms among them are recognized by having one atom and no periodicity.
+        method: how to find E0:
+            {symbol: eV}: as given;
+            "isolated": energies of isolated atoms;
+            "least_squares": Σ over structures of ((E - Σ_atoms E0) / number of atoms)² is least, isolated atoms left out;
+            "mean": the same for all elements: the mean energy per atom, isolated atoms left out;
+            "auto": the first of "isolated", "least_squares" and "mean" that the frames allow.
+        isolated_atoms: more structures to take isolated atoms from.
+
+    Raises:
+        ValueError: if the method is unknown or the frames do not allow it: elements without an isolated atom or missing in the mapping,
+            energies that disagree for one element, compositions that do not determine all E0s.
+
+    Example:
+        >>> import ase
+        >>> atomic_energies([Frame(ase.Atoms("H"), energy=-13.6)])
+        AtomicEnergies(shifts={1: -13.6}, description='energies of isolated atoms')
+    """
+    structures = [frame for frame in frames if not frame.is_isolated_atom]
+    atoms = [frame for frame in (*frames, *isolated_atoms) if frame.is_isolated_atom]
+    elements = _elements(structures or atoms)
+    if isinstance(method, Mapping):
+        return _given(method, sorted({*elements, *_elements(atoms)}))
+    if method not in (ways := {"isolated": _isolated, "least_squares": _least_squares, "mean": _mean, "auto": _auto}):
+        raise ValueError(
+            f"atomic_energies: expected a mapping or one of {', '.join(ways)}, got {method!r}. Choose one of these."
+        )
+    return ways[method](structures, atoms, elements)
+
+
+def _given(energies: Mapping[str, float], elements: list[int]) -> AtomicEnergies:
+    for symbol, energy in energies.items():
+        if symbol not in chemical_symbols[1:] or not np.isfinite(energy):
+            raise ValueError(
+                f"atomic_energies: expected chemical symbols with finite energies [eV], got {symbol!r}: {energy!r}. Correct the entry."
+            )
+    if missing := [chemical_symbols[number] for number in elements if chemical_symbols[number] not in energies]:
+        raise ValueError(
+            f"atomic_energies: expected an energy [eV] of every element in the data, got none of {', '.join(missing)}. Add them."
+        )
+    return AtomicEnergies({number: float(energies[chemical_symbols[number]]) for number in elements}, "as given")
+
+
+def _auto(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+    reasons = []
+    for way in (_isolated, _least_squares):
+        try:
+            shifts, description = way(structures, atoms, elements)
+        except _NotDeterminedError as error:
+            reasons.append(error.reason)
+        else:
+            return AtomicEnergies(shifts, "; ".join([description, *reasons]))
+    shifts, description = _mean(structures, atoms, elements)
+    return AtomicEnergies(shifts, "; ".join([description, *reasons]))
+
+
+class _NotDeterminedError(ValueError):
+    """The frames do not determine all E0s in this way."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+    found: dict[int, Frame] = {}
+    for frame in atoms:
+        if frame.energy is None:
+            continue
+        number = int(frame.atoms.numbers[0])
+        first = found.setdefault(number, frame)
+        if abs(first.energy - frame.energy) > _SAME_ENERGY:
+            raise ValueError(
+                f"atomic_energies: expected one energy of an isolated {chemical_symbols[number]} atom, got {first.energy} eV in frame "
+                f"{first.index} and {frame.energy} eV in frame {frame.index}. Keep the one that the other structures were computed with, or "
+                "give the energies yourself."
+            )
+    if missing := [chemical_symbols[number] for number in elements if number not in found]:
+        reason = f"no isolated atom of {', '.join(missing)}"
+        raise _NotDeterminedError(
+            reason,
+            f"atomic_energies: expected an isolated atom (one atom, no periodicity) with an energy for every element, got {reason}. Add "
+            "them, give the energies yourself, or choose 'least_squares' or 'mean'.",
+        )
+    return AtomicEnergies({number: found[number].energy for number in sorted(found)}, "energies of isolated atoms")
+
+
+def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+    labelled = _labelled(structures)
+    numbers = np.array(elements)
+    counts = np.array([(frame.atoms.numbers[:, None] == numbers).sum(0) for frame in labelled], dtype=np.float64)
+    size = counts.sum(1)
+    composition, per_atom = counts / size[:, None], np.array([frame.energy for frame in labelled]) / size
+    _, singular, rows = np.linalg.svd(np.unique(composition, axis=0))
+    rank = int((singular > 1e-9 * singular[0]).sum())
+    if rank < len(elements):
+        free = np.abs(rows[rank:]).max(0) > 1e-6  # the null space: changes of E0s that no energy notices
+        tied = ", ".join(chemical_symbols[number] for number in numbers[free])
+        reason = f"the numbers of {tied} atoms are tied in all structures"
+        raise _NotDeterminedError(
+            reason,
+            f"atomic_energies: expected compositions that determine the energy of every element, got structures in which {reason} (rank "
+            f"{rank} for {len(elements)} elements). Add isolated atoms or other compositions, give the energies yourself, or choose 'mean'.",
+        )
+    shifts = np.linalg.lstsq(composition, per_atom, rcond=None)[0]
+    rms = np.sqrt(np.square(composition @ shifts - per_atom).mean())
+    description = (
+        f"least squares over the compositions of {len(labelled)} structures (rms of the residual {rms:.4f} eV/atom)"
+    )
+    return AtomicEnergies(dict(zip(elements, shifts.tolist(), strict=True)), description)
+
+
+def _mean(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+    labelled = _labelled(structures)
+    shift = float(np.mean([frame.energy / len(frame.atoms) for frame in labelled]))
+    return AtomicEnergies(
+        dict.fromkeys(elements, shift),
+        f"one shift for all elements: the mean energy per atom of {len(labelled)} structures",
+    )
+
+
+def _labelled(structures: list[Frame]) -> list[Frame]:
+    labelled = [frame for frame in structures if frame.energy is not None]
+    if not labelled:
+        raise ValueError(
+            f"atomic_energies: expected structures of more than one atom with energies, got {len(structures)} of which none has one. Check "
+            "energy_key, or give the energies yourself."
+        )
+    return labelled
+
+
+def _elements(frames: list[Frame]) -> list[int]:
+    return sorted({number for frame in frames for number in frame.atoms.numbers.tolist()})

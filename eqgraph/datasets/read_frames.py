@@ -1,0 +1,199 @@
+"""Structures and labels from everything that ASE reads. Units: eV, Å, eV/Å, eV/Å³; other units will be converted here."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import ase
+import ase.db
+import ase.io
+import numpy as np
+from ase.calculators.calculator import all_properties
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.formats import filetype
+
+from .frame import Frame
+from .labels import find_label, label_sources
+
+_LABELS = ("energy", "forces", "stress")
+
+
+def read_frames(
+    path: str | os.PathLike,
+    energy_key: str = "energy",
+    forces_key: str = "forces",
+    stress_key: str = "stress",
+    require: Sequence[str] = ("energy", "forces"),
+) -> list[Frame]:
+    """All structures of a file with their labels, raw: as if no atom were constrained.
+
+    Labels are looked for in atoms.info, atoms.arrays and the results of the calculator that ASE makes of a file's energy, forces and
+    stress; in ASE databases also in key_value_pairs and data.
+
+    Args:
+        path: any file that ase.io.read reads.
+        energy_key: name of the total energy [eV].
+        forces_key: name of the forces [eV/Å].
+        stress_key: name of the stress [eV/Å³, ASE's sign], as (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy) numbers. A virial is no stress.
+        require: which of "energy", "forces", "stress" every structure must have; isolated atoms need not.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is empty or ASE cannot read it, or for the reasons of frames_from_atoms.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "water.xyz")
+        >>> _ = open(path, "w").write("1\\nREF_energy=-13.6\\nH 0.0 0.0 0.0\\n")
+        >>> read_frames(path, energy_key="REF_energy")
+        [Frame(atoms=Atoms(symbols='H', pbc=False), index=0, energy=-13.6)]
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
+    try:
+        structures = list(_read(path))
+    except Exception as error:  # ASE's readers raise whatever their parsing runs into
+        raise ValueError(
+            f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got {type(error).__name__}: {error}. "
+            "Repair or convert the file."
+        ) from error
+    return frames_from_atoms(structures, energy_key, forces_key, stress_key, require, source=str(path))
+
+
+def frames_from_atoms(
+    structures: Sequence[ase.Atoms],
+    energy_key: str = "energy",
+    forces_key: str = "forces",
+    stress_key: str = "stress",
+    require: Sequence[str] = ("energy", "forces"),
+    source: str = "structures",
+) -> list[Frame]:
+    """The same for structures in memory, which stay as they are.
+
+    Args:
+        structures: what ase.io.read(path, ":") returns, for example.
+        energy_key: name of the total energy [eV].
+        forces_key: name of the forces [eV/Å].
+        stress_key: name of the stress [eV/Å³].
+        require: which of "energy", "forces", "stress" every structure must have; isolated atoms need not.
+        source: where the structures come from, for messages.
+
+    Raises:
+        ValueError: if there are no structures, a structure is empty or has positions or labels that are not finite, have the wrong shape
+            or contradict each other, if a required label is missing, or a key other than the default is nowhere. Names the frame,
+            counted from 0.
+
+    Example:
+        >>> atoms = ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], info={"E": -31.7})
+        >>> frames_from_atoms([atoms], energy_key="E", require=["energy"])[0].energy
+        -31.7
+    """
+    keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key), strict=True))
+    _check_arguments(keys, require)
+    if len(structures) == 0:
+        raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
+    frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)]
+    for name, key in keys.items():
+        _check_presence(name, key, name in require, frames, source)
+    return frames
+
+
+def _read(path: Path) -> Iterator[ase.Atoms]:
+    if path.is_file() and filetype(str(path)) in ("db", "json"):
+        # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
+        with ase.db.connect(str(path)) as database:
+            for row in database.select():
+                yield row.toatoms(add_additional_information=True)
+    else:
+        yield from ase.io.read(path, ":", do_not_split_by_at_sign=True)
+
+
+def _frame(atoms: ase.Atoms, index: int, keys: dict[str, str], where: str) -> Frame:
+    if not isinstance(atoms, ase.Atoms):
+        raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Convert it first.")
+    if len(atoms) == 0:
+        raise ValueError(f"{where}: expected at least one atom, got none. Remove the frame.")
+    if not (atoms.numbers > 0).all():
+        raise ValueError(
+            f"{where}: expected chemical elements, got {atoms.symbols}. Remove atoms of the dummy element X."
+        )
+    for name, numbers in (("positions", atoms.positions), ("cell", atoms.cell.array)):
+        if not np.isfinite(numbers).all():
+            raise ValueError(
+                f"{where}: expected finite {name}, got NaN or infinite numbers. Remove or repair the frame."
+            )
+    labels = {name: find_label(atoms, name, key, where) for name, key in keys.items()}
+    if labels["stress"] is not None and atoms.cell.rank < 3:
+        if labels["stress"].any():
+            raise ValueError(
+                f"{where}: expected three cell vectors for the stress {keys['stress']!r}, got a cell of rank {atoms.cell.rank}. Set the "
+                "cell or remove the stress."
+            )
+        labels["stress"] = None  # some programs print zeros for molecules: without volume there is no stress
+    return Frame(_copy(atoms), index, **labels)
+
+
+def _copy(atoms: ase.Atoms) -> ase.Atoms:
+    copy = atoms.copy()  # drops the calculator
+    results = {name: value for name, value in getattr(atoms.calc, "results", {}).items() if name in all_properties}
+    if results:
+        copy.calc = SinglePointCalculator(copy, **results)
+    return copy
+
+
+def _check_arguments(keys: dict[str, str], require: Sequence[str]) -> None:
+    unknown = [name for name in require if name not in _LABELS]
+    if isinstance(require, str) or unknown:
+        raise ValueError(
+            f"Expected require to be a list of names out of {', '.join(_LABELS)}, got {require!r}. Correct the list."
+        )
+    if "virial" in keys["stress"].lower():
+        raise ValueError(
+            f"Expected the key of a stress [eV/Å³], got stress_key={keys['stress']!r}, by its name a virial [eV]. Store "
+            "stress = -virial / volume in the file and pass its key."
+        )
+
+
+def _check_presence(name: str, key: str, required: bool, frames: list[Frame], source: str) -> None:
+    """A label that is needed is in every frame; a key that somebody wrote down is somewhere."""
+    missing = [frame.index for frame in frames if getattr(frame, name) is None and not frame.is_isolated_atom]
+    if any(getattr(frame, name) is not None for frame in frames):
+        if required and missing:
+            raise ValueError(
+                f"{source}: expected {name} {key!r} in every frame, got {len(missing)} of {len(frames)} frames without it, the first is "
+                f"frame {missing[0]}. Remove these frames, or do not require {name}."
+            )
+    elif (required and missing) or key != name:
+        raise ValueError(
+            f"{source}: expected {name} under the key {key!r}, got no frame that has it. {_available(name, key, frames)}"
+        )
+
+
+def _available(name: str, key: str, frames: list[Frame]) -> str:
+    """The keys that are there, and the one that was probably meant."""
+    present: dict[str, dict[str, None]] = {}  # dicts as ordered sets
+    for source, values in chain.from_iterable(label_sources(frame.atoms) for frame in frames):
+        present.setdefault(source, {}).update(dict.fromkeys(map(str, values)))
+    for structural in ("numbers", "positions"):
+        present["atoms.arrays"].pop(structural, None)
+    listed = "; ".join(f"{source}: {', '.join(keys)}" for source, keys in present.items() if keys)
+    message = f"Keys that are there: {listed}." if listed else "The file has no labels at all."
+    candidates = {candidate.lower(): candidate for keys in present.values() for candidate in keys}
+    virials = [candidate for candidate in candidates.values() if "virial" in candidate.lower()]
+    nearest = difflib.get_close_matches(key.lower(), [c for c in candidates if "virial" not in c], n=1)
+    if nearest:
+        return f"{message} Did you mean {name}_key={candidates[nearest[0]]!r}?"
+    if name == "stress" and virials:
+        return f"{message} {virials[0]!r} is no stress: store stress = -virial / volume in the file."
+    return f"{message} Pass the right one as {name}_key."
+
+
+def _existing(path: Path) -> str:
+    siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+    nearest = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"Did you mean '{path.with_name(nearest[0])}'?" if nearest else "Check the path."

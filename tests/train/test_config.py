@@ -1,0 +1,177 @@
+"""Every key has one meaning and every mistake one message."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eqgraph.train import Config, load_config, parse_config
+from eqgraph.train.config import seconds
+
+
+def minimal(**sections: dict) -> dict:
+    raw = {"data": {"train": "train.xyz"}, "training": {"output": "run"}}
+    for section, keys in sections.items():
+        raw[section] = {**raw.get(section, {}), **keys}
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("00:10:00", 600), ("10:00", 600), ("4 min", 240), ("30s", 30), ("2 hours", 7200), ("1.5 h", 5400), (90, 90), ("1 d", 86400)],
+)
+def test_durations(text, expected):
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["soon", "4 parsecs", "0", "-1", "1:2:3:4", True, "00:00:00"])
+def test_wrong_duration(text):
+    with pytest.raises(ValueError, match="a duration above zero such as"):
+        seconds(text)
+
+
+def test_defaults_and_lists():
+    config = parse_config(minimal(data={"test": ["a/x.xyz", "b/x.xyz"], "valid": "valid.xyz"}))
+    assert config.data.train == [Path("train.xyz")]
+    assert config.data.test == {"x": Path("a/x.xyz"), "x_2": Path("b/x.xyz")}
+    assert config.data.valid == Path("valid.xyz")
+    assert config.model.architecture == "nequip"
+    assert config.schedule.name == "cosine"
+    assert config.training.overwrite is False
+
+
+def test_architecture_config_is_complete_and_checked():
+    config = parse_config(minimal(model={"num_layers": 2}))
+    assert config.model.network.num_layers == 2
+    assert config.model_dump(mode="json")["model"]["num_features"] == config.model.network.num_features
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"trainig": {}}, r"unknown key 'trainig'\. Did you mean 'training'\?"),
+        ({"training": {"batch_sise": 5}}, r"unknown key 'training\.batch_sise'\. Did you mean 'training\.batch_size'\?"),
+        ({"optimizer": {"batch_size": 5}}, r"unknown key 'optimizer\.batch_size'\. Did you mean 'training\.batch_size'\?"),
+        ({"batch_size": {}}, r"unknown key 'batch_size'\. Did you mean 'training\.batch_size'\?"),
+        ({"model": {"num_layer": 2}}, r"unknown key 'model\.num_layer'\. Did you mean 'model\.num_layers'\?"),
+        ({"loss": {"zzz": 2}}, r"unknown key 'loss\.zzz'\. The keys of loss are: energy, forces, stress\."),
+        ({"schedule": {"name": "plateau", "patiense": 2}}, r"Did you mean 'schedule\.patience'\?"),
+        ({"schedule": {"name": "step"}}, r"'schedule\.name': expected one of plateau, cosine, constant, came 'step'"),
+        ({"training": {"batch_size": "many"}}, r"'training\.batch_size': expected a valid integer, came 'many'\. Set training\.batch_size: "),
+        ({"training": {"batch_size": 0}}, r"'training\.batch_size': expected greater than 0, came 0"),
+        ({"training": {"max_time": "soon"}}, r"'training\.max_time': expected a duration above zero .*, came 'soon'"),
+        ({"training": {"device": "tpu"}}, r"'training\.device': .*came 'tpu'\. Set training\.device: auto, cpu, cuda"),
+        ({"training": {"ema_decay": 1.0}}, r"'training\.ema_decay': expected less than 1, came 1\.0"),
+        ({"model": {"cutoff": 0}}, r"'model\.cutoff': expected greater than 0, came 0\. Set model\.cutoff: distance in Å"),
+        ({"model": {"cutoff": -1.0}}, r"'model\.cutoff': expected greater than 0, came -1\.0"),
+        ({"model": {"num_layers": 0}}, r"'model\.num_layers': expected greater than 0, came 0\. Set model\.num_layers: "),
+        ({"model": {"architecture": "nequipp"}}, r"'model\.architecture': expected 'nequip'.*, came 'nequipp'"),
+        ({"data": {"valid": 1.5}}, r"'data\.valid': expected a fraction between 0 and 1, .* came 1\.5"),
+        ({"data": {"valid": 0}}, r"'data\.valid': expected at least 1 structure.* came 0"),
+        ({"data": {"valid": [1]}}, r"'data\.valid': expected a path, a number of structures .* came \[1\]"),
+        ({"data": {"train": []}}, r"'data\.train': .*came \[\]"),
+        ({"data": {"atomic_energies": "isolatet"}}, r"'data\.atomic_energies': expected one of auto, .* came 'isolatet'"),
+        ({"data": {"atomic_energies": {"H": "x"}}}, r"'data\.atomic_energies': expected one of auto, .*\{H: -13\.6"),
+        ({"loss": {"energy": 0, "forces": 0}}, r"'loss': expected at least one weight above zero"),
+        ({"loss": {"energy": -1}}, r"'loss\.energy': expected greater than or equal to 0, came -1"),
+    ],
+)
+def test_mistakes_are_named(sections, message):
+    with pytest.raises(ValueError, match=message):
+        parse_config(minimal(**sections))
+
+
+def test_missing_key_and_several_mistakes():
+    with pytest.raises(ValueError, match=r"expected 'training\.output', came nothing\. Set training\.output: directory") as caught:
+        parse_config({"data": {"train": "a.xyz", "vald": 1}, "training": {}}, source="file.yaml")
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["file.yaml", "file.yaml"]
+
+
+def test_section_of_wrong_kind():
+    with pytest.raises(ValueError, match=r"'training': expected a valid dictionary.*, came 5\. "):
+        parse_config({"data": {"train": "a.xyz"}, "training": 5})
+
+
+def write(path: Path, raw: dict) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def test_relative_paths(tmp_path, monkeypatch):
+    """Those in the file belong to the file, those in overrides to the working directory."""
+    file = write(tmp_path / "configs" / "a.yaml", minimal(data={"train": ["x.xyz", "/abs/y.xyz"], "test": {"t": "t.xyz"}, "valid": 0.2}))
+    monkeypatch.chdir(tmp_path)
+    config = load_config("configs/a.yaml", ["data.isolated_atoms=atoms.xyz", "data.test.u=u.xyz"])
+    assert config.data.train == [tmp_path / "configs" / "x.xyz", Path("/abs/y.xyz")]
+    assert config.data.test == {"t": tmp_path / "configs" / "t.xyz", "u": tmp_path / "u.xyz"}
+    assert config.data.isolated_atoms == tmp_path / "atoms.xyz"
+    assert config.training.output == tmp_path / "configs" / "run"
+    assert load_config(file, ["training.output=elsewhere"]).training.output == tmp_path / "elsewhere"
+
+
+def test_overrides_are_yaml(tmp_path):
+    file = write(tmp_path / "a.yaml", minimal())
+    config = load_config(
+        file,
+        [
+            "training.max_time=4 min",
+            "optimizer.learning_rate=1e-3",
+            "data.valid=7",
+            "schedule.name=plateau",
+            "schedule.patience=3",
+            "training.early_stopping=null",
+            "model.radial_hidden=[8, 8]",
+            "data.atomic_energies={H: -13.6}",
+        ],
+    )
+    assert config.training.max_time == 240
+    assert config.optimizer.learning_rate == 1e-3
+    assert config.data.valid == 7
+    assert (config.schedule.name, config.schedule.patience) == ("plateau", 3)
+    assert config.model.network.radial_hidden == [8, 8]
+    assert config.data.atomic_energies == {"H": -13.6}
+
+
+def test_yaml_reads_clock_times(tmp_path):
+    """YAML 1.1 reads 00:10:00 without quotes as a number of seconds."""
+    file = tmp_path / "a.yaml"
+    file.write_text("data: {train: a.xyz}\ntraining: {output: run, max_time: 00:10:00}\n")
+    assert load_config(file).training.max_time == 600
+
+
+def test_file_mistakes(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Expected a YAML file, found none at '.*nowhere\.yaml'"):
+        load_config(tmp_path / "nowhere.yaml")
+    file = tmp_path / "a.yaml"
+    file.write_text("data: {train: a.xyz\ntraining: 1\n")
+    with pytest.raises(ValueError, match=r"expected YAML, came .* in line \d+, column \d+"):
+        load_config(file)
+    file.write_text("data: {train: a.xyz}\ntraining: {output: a, seed: 1, seed: 2}\n")
+    with pytest.raises(ValueError, match=r"key 'seed' appears twice in line 2"):
+        load_config(file)
+    file.write_text("just words")
+    with pytest.raises(ValueError, match=r"expected sections \(data:, model:, "):
+        load_config(file)
+    file.write_text("")
+    with pytest.raises(ValueError, match=r"expected sections"):
+        load_config(file)
+    write(file, minimal())
+    with pytest.raises(ValueError, match=r"Expected section\.key=value, came 'training\.seed'\."):
+        load_config(file, ["training.seed"])
+    with pytest.raises(ValueError, match=r"Expected section\.key=value, came 'seed=3'\."):
+        load_config(file, ["seed=3"])
+    with pytest.raises(ValueError, match=r"override 'training\.seed=\{': expected YAML"):
+        load_config(file, ["training.seed={"])
+
+
+def test_config_from_python():
+    with pytest.raises(ValueError, match="max_epoch"):
+        Config(data={"train": "a.xyz"}, training={"output": "a", "max_epoch": 3})
+
+
+def test_every_key_is_described():
+    for section in Config.model_json_schema()["$defs"].values():
+        for name, key in section["properties"].items():
+            assert name == "name" or key.get("description"), name
