@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     0: done. 1: failed on the way (full disk, diverged training). 2: bad input. 130: interrupted.
     """
     arguments = _parser().parse_args(argv)
+    # read when torch is imported: threads that spin while they wait slow a training down a hundredfold where other programs
+    # run on the same cores
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt as interrupt:

@@ -14,13 +14,13 @@ class normalize2mom(torch.nn.Module):
 
     y = cst f(x),  cst = (E f(z)²)^(-1/2);  the function itself where cst differs from 1 by less than 1e-4.
 
-    e3nn estimates cst from 10⁶ random numbers, which leaves an error of about 1e-3 that depends on the device (relu: 1.4163
-    for √2). Here it is a quadrature, exact to all digits, so outputs differ from e3nn's by up to 1e-3.
+    e3nn estimates cst from 10⁶ random numbers, which leaves an error of about 1e-3 that depends on the device (relu:
+    1.4163 for √2). Here it is a quadrature, exact to all digits; so outputs differ from e3nn's by 1e-3 of their size.
 
     Args:
         f: elementwise function.
-        dtype: in which to evaluate f, by default float64; for a module with parameters theirs.
-        device: where to evaluate f, by default the CPU; for a module with parameters theirs.
+        dtype: in which to evaluate f, by default that of its parameters, and float64 if it has none.
+        device: where to evaluate f, by default that of its parameters, and the CPU if it has none.
 
     Attributes:
         f: the function.
@@ -45,7 +45,9 @@ class normalize2mom(torch.nn.Module):
         device: torch.device | str | None = None,
     ):
         super().__init__()
-        second = float(moment(f, 2, torch.float64 if dtype is None else dtype, device))
+        parameters = f.parameters() if isinstance(f, torch.nn.Module) else iter(())
+        example = next(parameters, torch.empty(0, dtype=torch.float64, device="cpu"))
+        second = float(moment(f, 2, dtype or example.dtype, device or example.device))
         if not 0 < second < math.inf:
             raise ValueError(
                 f"normalize2mom: expected a function whose square has a positive finite mean, got {second} for {f}. "
@@ -73,13 +75,13 @@ def moment(
 ) -> Float[Tensor, ""]:
     """E f(z)^n for z of the standard normal distribution, by Gauss-Legendre quadrature on |z| < 13.
 
-    Pieces are half a unit long and begin at 0, so that kinks and steps at multiples of 1/2 (relu, hardtanh, relu6) cost no
-    digits.
+    Pieces are half a unit long and begin at 0, so that kinks and steps at multiples of 1/2 (relu, hardtanh, relu6) cost
+    no digits.
 
     Args:
         f: elementwise function.
         n: power.
-        dtype: of the points at which f is evaluated and of the result, by default torch's default; the sum is in float64.
+        dtype: of the points at which f is evaluated and of the result, by default torch's; the sum is in float64.
         device: of the same, by default the CPU.
 
     Example:
@@ -107,9 +109,9 @@ def soft_one_hot_linspace(
     basis: str | None = None,
     cutoff: bool | None = None,
 ) -> Float[Tensor, "*batch number"]:
-    """Expand numbers in functions whose centers, or whose frequencies, are spread over an interval; Σ_i y_i² is about 1.
+    """Expand numbers in functions whose centers or frequencies are spread over an interval.
 
-    With d the distance to a center, in units of the distance between centers,
+    Σ_i y_i² is about 1. With d the distance to a center, in units of the distance between centers,
 
         gaussian       exp(-d²) / 1.12
         cosine         cos(π d / 2) where |d| < 1
@@ -126,8 +128,8 @@ def soft_one_hot_linspace(
         end: end of the interval.
         number: how many functions.
         basis: one of the names above.
-        cutoff: True: centers lie inside the interval, one step away from its ends, and the fourier and bessel functions are
-            zero outside. False: the first and the last center lie on the ends.
+        cutoff: True: centers lie inside the interval, one step away from its ends, and the fourier and bessel functions
+            are zero outside. False: the first and the last center lie on the ends.
 
     Raises:
         ValueError: if basis or cutoff is not given or none of these, end is not above start, or number is below 1.
@@ -145,8 +147,8 @@ def soft_one_hot_linspace(
         )
     if number < 1 or not end > start:
         raise ValueError(
-            f"soft_one_hot_linspace: expected start < end and number >= 1, got start={start}, end={end}, number={number}. "
-            "Check their order."
+            f"soft_one_hot_linspace: expected start < end and number >= 1, got start={start}, end={end}, "
+            f"number={number}. Check their order."
         )
     length = end - start
     if basis in ("gaussian", "cosine", "smooth_finite"):
@@ -201,9 +203,9 @@ def bessel(x: Float[Tensor, "*batch"], n: int, x_max: float = 1.0) -> Float[Tens
         x_max: where all functions are zero, in the unit of x.
 
     Example:
-        >>> bessel(torch.tensor([0.0, 0.5]), 2)
+        >>> bessel(torch.tensor([0.0, 0.25]), 2)
         tensor([[4.4429, 8.8858],
-                [2.8284, -0.0000]])
+                [4.0000, 5.6569]])
 
     Reference: Gasteiger et al. 2020, arXiv:2003.03123, eq. (7).
     """

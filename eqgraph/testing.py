@@ -22,8 +22,8 @@ def assert_equivariant(
     Improper rotations generate all of O(3), so one check covers rotations and inversion.
 
     Args:
-        function: takes one (num_rows, dim) float64 tensor per entry of irreps_in; returns one tensor (rows, dim) per entry of irreps_out.
-            Modules must have been moved to float64.
+        function: takes one (num_rows, dim) float64 tensor per entry of irreps_in; returns one tensor (rows, dim) per entry of
+            irreps_out. Modules must have been moved to float64.
         irreps_in: irreps of the inputs; one, or a list for several inputs.
         irreps_out: irreps of the outputs, likewise.
         inputs: the inputs x; drawn from N(0, 1) if None.
@@ -46,7 +46,9 @@ def assert_equivariant(
     before, after = _outputs(function(*inputs)), _outputs(function(*turned))
     for index, (y, z, irreps) in enumerate(zip(before, after, irreps_out, strict=True)):
         if y.shape[-1] != irreps.dim:
-            raise AssertionError(f"output {index}: expected last axis {irreps.dim} ('{irreps}'), got shape {tuple(y.shape)}.")
+            raise AssertionError(
+                f"output {index}: expected last axis {irreps.dim} ('{irreps}'), got shape {tuple(y.shape)}."
+            )
         expected = y @ irreps.D_from_matrix(rotation).T
         scale = max(expected.abs().max().item(), 1e-300) if expected.numel() else 1.0
         broken = [

@@ -2,8 +2,8 @@
 
     python examples/molecular_dynamics.py runs/demo/model.eqg
 
-Starts from the first frame of a file (default: the ethanol test set), draws velocities at a temperature, runs velocity Verlet, prints the
-drift of the total energy and writes the trajectory (md.xyz) and a plot of the energies (md.png) beside the model.
+Starts from the first frame of a file (default: the ethanol test set), draws velocities at a temperature, runs velocity Verlet,
+prints the drift of the total energy and writes the trajectory (md.xyz) and a plot of the energies (md.png) beside the model.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from rich.progress import track
 from eqgraph.calculators import EqgraphCalculator
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 (the backend must be chosen first)
+import matplotlib.pyplot as plt
 
 DEFAULT_STRUCTURE = Path(__file__).parents[1] / "datasets" / "ethanol" / "test_300K.xyz"
 
@@ -76,7 +76,9 @@ def plot(path: Path, times, potential, kinetic, total, drift: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="model file (*.eqg)")
-    parser.add_argument("--structure", type=Path, default=DEFAULT_STRUCTURE, help="any file that ASE reads; its first frame is used")
+    parser.add_argument(
+        "--structure", type=Path, default=DEFAULT_STRUCTURE, help="any file that ASE reads; its first frame is used"
+    )
     parser.add_argument("--temperature", type=float, default=300.0, help="of the initial velocities [K]; default 300")
     parser.add_argument("--time-step", type=float, default=0.5, help="[fs]; default 0.5")
     parser.add_argument("--duration", type=float, default=1.0, help="[ps]; default 1")

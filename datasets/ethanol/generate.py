@@ -87,7 +87,9 @@ def label(atoms: ase.Atoms) -> ase.Atoms:
     forces = np.zeros((1, 3))
     if len(atoms) > 1:
         gradient = scf.nuc_grad_method()
-        gradient.grid_response = True  # the quadrature grid moves with the atoms: without this, forces are off by 1 meV/Å
+        gradient.grid_response = (
+            True  # the quadrature grid moves with the atoms: without this, forces are off by 1 meV/Å
+        )
         forces = -gradient.kernel() * HARTREE / BOHR
     labelled = atoms.copy()
     labelled.calc = SinglePointCalculator(labelled, energy=scf.e_tot * HARTREE, forces=forces)
@@ -129,7 +131,9 @@ def main() -> None:
         error = pool.apply(finite_difference_error, (sample(300, 1, seed=0)[0],))
         print(f"forces against finite differences: {1e3 * error:.4f} meV/Å", flush=True)
         if error > 1e-4:
-            raise RuntimeError(f"forces differ from -dE/dx by {error} eV/Å, expected less than 1e-4: check grid and convergence.")
+            raise RuntimeError(
+                f"forces differ from -dE/dx by {error} eV/Å, expected less than 1e-4: check grid and convergence."
+            )
         atoms = [ase.Atoms(symbol, info={"config_type": "isolated_atom"}) for symbol in SPINS]
         write_labelled(args.out / "isolated_atoms.xyz", atoms, pool)
         for name, (temperature, num_frames, seeds) in SPLITS.items():

@@ -47,7 +47,9 @@ class EqgraphCalculator(Calculator):
             potential = potential.to(device)
         if dtype is not None:
             if dtype not in ("float32", "float64"):
-                raise ValueError(f"EqgraphCalculator: expected dtype 'float32' or 'float64', got {dtype!r}. Choose one of these.")
+                raise ValueError(
+                    f"EqgraphCalculator: expected dtype 'float32' or 'float64', got {dtype!r}. Choose one of these."
+                )
             potential.network.to(getattr(torch, dtype))
         self.potential = potential.eval()
 

@@ -29,18 +29,18 @@ def atomic_energies(
     """The energy E0 of each element in the frames.
 
     Args:
-        frames: structures with energies; isolated atoms among them are recognized by having one atom and no periodicity.
+        frames: structures with energies. Those of one atom and no periodicity are isolated atoms.
         method: how to find E0:
             {symbol: eV}: as given;
             "isolated": energies of isolated atoms;
-            "least_squares": Σ over structures of ((E - Σ_atoms E0) / number of atoms)² is least, isolated atoms left out;
-            "mean": the same for all elements: the mean energy per atom, isolated atoms left out;
+            "least_squares": those with the least Σ_structures ((E - Σ_atoms E0) / num_atoms)², isolated atoms left out;
+            "mean": the same for all elements, the mean energy per atom, isolated atoms left out;
             "auto": the first of "isolated", "least_squares" and "mean" that the frames allow.
         isolated_atoms: more structures to take isolated atoms from.
 
     Raises:
-        ValueError: if the method is unknown or the frames do not allow it: elements without an isolated atom or missing in the mapping,
-            energies that disagree for one element, compositions that do not determine all E0s.
+        ValueError: if the method is unknown or the frames do not allow it: elements without an isolated atom or missing
+            in the mapping, energies that disagree for one element, compositions that do not determine all E0s.
 
     Example:
         >>> import ase
@@ -51,7 +51,7 @@ def atomic_energies(
     atoms = [frame for frame in (*frames, *isolated_atoms) if frame.is_isolated_atom]
     elements = _elements(structures or atoms)
     if isinstance(method, Mapping):
-        return _given(method, sorted({*elements, *_elements(atoms)}))
+        return _given(method, sorted({*elements, *_elements(atoms)}), structures)
     if method not in (ways := {"isolated": _isolated, "least_squares": _least_squares, "mean": _mean, "auto": _auto}):
         raise ValueError(
             f"atomic_energies: expected a mapping or one of {', '.join(ways)}, got {method!r}. Choose one of these."
@@ -59,17 +59,20 @@ def atomic_energies(
     return ways[method](structures, atoms, elements)
 
 
-def _given(energies: Mapping[str, float], elements: list[int]) -> AtomicEnergies:
+def _given(energies: Mapping[str, float], elements: list[int], structures: list[Frame]) -> AtomicEnergies:
     for symbol, energy in energies.items():
         if symbol not in chemical_symbols[1:] or not np.isfinite(energy):
             raise ValueError(
-                f"atomic_energies: expected chemical symbols with finite energies [eV], got {symbol!r}: {energy!r}. Correct the entry."
+                f"atomic_energies: expected chemical symbols with finite energies [eV], got {symbol!r}: {energy!r}. "
+                "Correct the entry."
             )
     if missing := [chemical_symbols[number] for number in elements if chemical_symbols[number] not in energies]:
         raise ValueError(
-            f"atomic_energies: expected an energy [eV] of every element in the data, got none of {', '.join(missing)}. Add them."
+            f"atomic_energies: expected an energy [eV] of every element in the data, got none of {', '.join(missing)}. "
+            "Add them."
         )
-    return AtomicEnergies({number: float(energies[chemical_symbols[number]]) for number in elements}, "as given")
+    shifts = {number: float(energies[chemical_symbols[number]]) for number in elements}
+    return AtomicEnergies(shifts, f"as given{_relative(structures, shifts)}")
 
 
 def _auto(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
@@ -102,18 +105,19 @@ def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) 
         first = found.setdefault(number, frame)
         if abs(first.energy - frame.energy) > _SAME_ENERGY:
             raise ValueError(
-                f"atomic_energies: expected one energy of an isolated {chemical_symbols[number]} atom, got {first.energy} eV in frame "
-                f"{first.index} and {frame.energy} eV in frame {frame.index}. Keep the one that the other structures were computed with, or "
-                "give the energies yourself."
+                f"atomic_energies: expected one energy of an isolated {chemical_symbols[number]} atom, got "
+                f"{first.energy} eV in frame {first.index} and {frame.energy} eV in frame {frame.index}. Keep the one "
+                "that the other structures were computed with, or give the energies yourself."
             )
     if missing := [chemical_symbols[number] for number in elements if number not in found]:
         reason = f"no isolated atom of {', '.join(missing)}"
         raise _NotDeterminedError(
             reason,
-            f"atomic_energies: expected an isolated atom (one atom, no periodicity) with an energy for every element, got {reason}. Add "
-            "them, give the energies yourself, or choose 'least_squares' or 'mean'.",
+            "atomic_energies: expected an isolated atom (one atom, no periodicity) with an energy for every element, "
+            f"got {reason}. Add them, give the energies yourself, or choose 'least_squares' or 'mean'.",
         )
-    return AtomicEnergies({number: found[number].energy for number in sorted(found)}, "energies of isolated atoms")
+    shifts = {number: found[number].energy for number in sorted(found)}
+    return AtomicEnergies(shifts, f"energies of isolated atoms{_relative(structures, shifts)}")
 
 
 def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
@@ -130,11 +134,12 @@ def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[i
         reason = f"the numbers of {tied} atoms are tied in all structures"
         raise _NotDeterminedError(
             reason,
-            f"atomic_energies: expected compositions that determine the energy of every element, got structures in which {reason} (rank "
-            f"{rank} for {len(elements)} elements). Add isolated atoms or other compositions, give the energies yourself, or choose 'mean'.",
+            "atomic_energies: expected compositions that determine the energy of every element, got structures in "
+            f"which {reason} (rank {rank} for {len(elements)} elements). Add isolated atoms or other compositions, "
+            "give the energies yourself, or choose 'mean'.",
         )
     shifts = np.linalg.lstsq(composition, per_atom, rcond=None)[0]
-    rms = np.sqrt(np.square(composition @ shifts - per_atom).mean())
+    rms = _rms(composition @ shifts - per_atom)
     description = (
         f"least squares over the compositions of {len(labelled)} structures (rms of the residual {rms:.4f} eV/atom)"
     )
@@ -143,19 +148,35 @@ def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[i
 
 def _mean(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
     labelled = _labelled(structures)
-    shift = float(np.mean([frame.energy / len(frame.atoms) for frame in labelled]))
-    return AtomicEnergies(
-        dict.fromkeys(elements, shift),
-        f"one shift for all elements: the mean energy per atom of {len(labelled)} structures",
+    per_atom = np.array([frame.energy / len(frame.atoms) for frame in labelled])
+    shift = float(per_atom.mean())
+    description = (
+        f"one shift for all elements: the mean energy per atom of {len(labelled)} structures (rms of the residual "
+        f"{_rms(per_atom - shift):.4f} eV/atom)"
     )
+    return AtomicEnergies(dict.fromkeys(elements, shift), description)
+
+
+def _relative(structures: list[Frame], shifts: dict[int, float]) -> str:
+    """Tells energies of another method, or labels that are not total energies: they are not a few eV per atom away."""
+    energies = [
+        (frame.energy - sum(shifts[number] for number in frame.atoms.numbers.tolist())) / len(frame.atoms)
+        for frame in structures
+        if frame.energy is not None
+    ]
+    return f" (with them, structures have {np.mean(energies):.3f} eV/atom on average)" if energies else ""
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))
 
 
 def _labelled(structures: list[Frame]) -> list[Frame]:
     labelled = [frame for frame in structures if frame.energy is not None]
     if not labelled:
         raise ValueError(
-            f"atomic_energies: expected structures of more than one atom with energies, got {len(structures)} of which none has one. Check "
-            "energy_key, or give the energies yourself."
+            f"atomic_energies: expected structures of more than one atom with energies, got {len(structures)} of which "
+            "none has one. Check energy_key, or give the energies yourself."
         )
     return labelled
 

@@ -22,8 +22,8 @@ _QUIET_SECONDS = 1.0
 class AtomsDataset(torch.utils.data.Dataset):
     """Graphs of structures with their labels, built once and kept in memory.
 
-    Each item is the Data of eqgraph.graph.from_ase with energy (1,) [eV], forces (nodes, 3) [eV/Å] and stress (1, 3, 3) [eV/Å³] in
-    float64. A label that a frame lacks is NaN, so that batches collate: count finite entries only.
+    Each item is the Data of eqgraph.graph.from_ase with energy (1,) [eV], forces (nodes, 3) [eV/Å] and stress (1, 3, 3)
+    [eV/Å³] in float64. A label that a frame lacks is NaN, so that batches collate: count finite entries only.
 
     Args:
         frames: structures with labels.
@@ -76,7 +76,7 @@ class AtomsDataset(torch.utils.data.Dataset):
 
     @property
     def forces_rms(self) -> float:
-        """Root mean square of the force components [eV/Å] over all labelled structures but isolated atoms; NaN without any."""
+        """Root mean square of the force components [eV/Å], isolated atoms left out; NaN if no structure has forces."""
         forces = [f.forces.ravel() for f in self.frames if f.forces is not None and not f.is_isolated_atom]
         return math.sqrt(np.square(np.concatenate(forces)).mean()) if forces else math.nan
 

@@ -9,7 +9,7 @@ from .frame import Frame
 
 
 def data_hash(frames: Iterable[Frame]) -> str:
-    """SHA-256 of structures and labels in their order, to 8 decimals: the same on all machines and from all file formats.
+    """SHA-256 of structures and labels in their order, to 8 decimals: the same on all machines, from all formats.
 
     Args:
         frames: atomic numbers, positions, cells, periodicity and labels count; names, constraints and the rest do not.

@@ -33,15 +33,18 @@ def find_label(atoms: ase.Atoms, name: str, key: str, where: str) -> float | np.
         where: the structure's name in messages.
 
     Raises:
-        ValueError: if the label has the wrong shape or is not finite, if two sources disagree, or if the calculator's results belong to
-            another structure.
+        ValueError: if the label has the wrong shape or is not finite, if two sources disagree, or if the calculator's
+            results belong to another structure.
     """
     parse = _PARSERS[name]
     found = {}
     for source, values in label_sources(atoms):
         if values.get(key) is not None:
-            if source == "calculator results":
-                _check_calculator(atoms, key, where)
+            if source == "calculator results" and has_stale_results(atoms):
+                raise ValueError(
+                    f"{where}: expected the calculator's {key!r} to belong to this structure, got one computed for "
+                    "other positions or another cell. Give each structure a SinglePointCalculator of its own."
+                )
             found[source] = parse(values[key], key, where, len(atoms))
     if not found:
         return None
@@ -50,17 +53,32 @@ def find_label(atoms: ase.Atoms, name: str, key: str, where: str) -> float | np.
         if not np.allclose(first, value, **_SAME):
             difference = np.abs(np.subtract(first, value)).max()
             raise ValueError(
-                f"{where}: expected one value of {key!r}, got two that differ by {difference:.2g}, in {first_source} and in {source}. "
-                "Remove one of them, or store the right one under another key."
+                f"{where}: expected one value of {key!r}, got two that differ by {difference:.2g}, in {first_source} "
+                f"and in {source}. Remove one of them, or store the right one under another key."
             )
     return first
+
+
+def has_stale_results(atoms: ase.Atoms) -> bool:
+    """Whether the calculator's results belong to another structure: copies may share the calculator of the last."""
+    computed = getattr(atoms.calc, "atoms", None)
+    if computed is None:
+        return False
+    close = partial(np.allclose, **_SAME)
+    return not (
+        np.array_equal(atoms.numbers, computed.numbers)
+        and np.array_equal(atoms.pbc, computed.pbc)
+        and close(atoms.positions, computed.positions)
+        and close(atoms.cell.array, computed.cell.array)
+    )
 
 
 def _energy(value: object, key: str, where: str, num_atoms: int) -> float:
     array = _numbers(value, key, where)
     if array.size != 1:
         raise ValueError(
-            f"{where}: expected the energy {key!r} to be one number [eV], got shape {array.shape}. Choose the key of the total energy."
+            f"{where}: expected the energy {key!r} to be one number [eV], got shape {array.shape}. Choose the key of "
+            "the total energy."
         )
     return float(array.item())
 
@@ -69,8 +87,8 @@ def _forces(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
     array = _numbers(value, key, where)
     if array.shape != (num_atoms, 3):
         raise ValueError(
-            f"{where}: expected forces {key!r} of shape ({num_atoms}, 3), one vector [eV/Å] per atom, got shape {array.shape}. Remove or "
-            "repair the structure, or choose another key."
+            f"{where}: expected forces {key!r} of shape ({num_atoms}, 3), one vector [eV/Å] per atom, got shape "
+            f"{array.shape}. Remove or repair the structure, or choose another key."
         )
     return array
 
@@ -81,13 +99,14 @@ def _stress(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
         array = array[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
     if array.shape not in ((9,), (3, 3)):
         raise ValueError(
-            f"{where}: expected the stress {key!r} as 3x3, 9 or 6 (xx, yy, zz, yz, xz, xy) numbers [eV/Å³], got shape {array.shape}. "
-            "Remove or repair the structure, or choose another key."
+            f"{where}: expected the stress {key!r} as 3x3, 9 or 6 (xx, yy, zz, yz, xz, xy) numbers [eV/Å³], got shape "
+            f"{array.shape}. Remove or repair the structure, or choose another key."
         )
     matrix = array.reshape(3, 3)
     if np.abs(matrix - matrix.T).max() > 1e-6 + 1e-4 * np.abs(matrix).max():
         raise ValueError(
-            f"{where}: expected a symmetric stress {key!r}, got {matrix.tolist()}. Remove or repair the structure, or choose another key."
+            f"{where}: expected a symmetric stress {key!r}, got {matrix.tolist()}. Remove or repair the structure, or "
+            "choose another key."
         )
     return (matrix + matrix.T) / 2
 
@@ -107,25 +126,7 @@ def _numbers(value: object, key: str, where: str) -> np.ndarray:
     num_bad = np.count_nonzero(~np.isfinite(array))
     if num_bad:
         raise ValueError(
-            f"{where}: expected finite numbers for {key!r}, got {num_bad} NaN or infinite of {array.size}. Remove the structure or repeat "
-            "its calculation."
+            f"{where}: expected finite numbers for {key!r}, got {num_bad} NaN or infinite of {array.size}. Remove the "
+            "structure or repeat its calculation."
         )
     return array.astype(np.float64)
-
-
-def _check_calculator(atoms: ase.Atoms, key: str, where: str) -> None:
-    """Calculators are often shared between copies of a structure; their results belong to the last one computed."""
-    computed = getattr(atoms.calc, "atoms", None)
-    if computed is None:
-        return
-    close = partial(np.allclose, **_SAME)
-    if not (
-        np.array_equal(atoms.numbers, computed.numbers)
-        and np.array_equal(atoms.pbc, computed.pbc)
-        and close(atoms.positions, computed.positions)
-        and close(atoms.cell.array, computed.cell.array)
-    ):
-        raise ValueError(
-            f"{where}: expected the calculator's {key!r} to belong to this structure, got one computed for other positions or another cell. "
-            "Give each structure a SinglePointCalculator of its own."
-        )

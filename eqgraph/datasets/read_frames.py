@@ -1,4 +1,4 @@
-"""Structures and labels from everything that ASE reads. Units: eV, Å, eV/Å, eV/Å³; other units will be converted here."""
+"""Structures and labels from everything that ASE reads. Units are eV, Å, eV/Å, eV/Å³: converted here if ever."""
 
 import difflib
 import os
@@ -15,7 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.formats import filetype
 
 from .frame import Frame
-from .labels import find_label, label_sources
+from .labels import find_label, has_stale_results, label_sources
 
 _LABELS = ("energy", "forces", "stress")
 
@@ -29,14 +29,14 @@ def read_frames(
 ) -> list[Frame]:
     """All structures of a file with their labels, raw: as if no atom were constrained.
 
-    Labels are looked for in atoms.info, atoms.arrays and the results of the calculator that ASE makes of a file's energy, forces and
-    stress; in ASE databases also in key_value_pairs and data.
+    Labels are looked for in atoms.info, atoms.arrays and the results of the calculator that ASE makes of a file's
+    energy, forces and stress; in ASE databases also in key_value_pairs and data.
 
     Args:
         path: any file that ase.io.read reads.
         energy_key: name of the total energy [eV].
         forces_key: name of the forces [eV/Å].
-        stress_key: name of the stress [eV/Å³, ASE's sign], as (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy) numbers. A virial is no stress.
+        stress_key: name of the stress [eV/Å³, ASE's sign]: (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy) numbers, no virial.
         require: which of "energy", "forces", "stress" every structure must have; isolated atoms need not.
 
     Raises:
@@ -44,9 +44,9 @@ def read_frames(
         ValueError: if the file is empty or ASE cannot read it, or for the reasons of frames_from_atoms.
 
     Example:
-        >>> import os, tempfile
-        >>> path = os.path.join(tempfile.mkdtemp(), "water.xyz")
-        >>> _ = open(path, "w").write("1\\nREF_energy=-13.6\\nH 0.0 0.0 0.0\\n")
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "hydrogen.xyz"
+        >>> _ = path.write_text("1\\nREF_energy=-13.6 Properties=species:S:1:pos:R:3\\nH 0.0 0.0 0.0\\n")
         >>> read_frames(path, energy_key="REF_energy")
         [Frame(atoms=Atoms(symbols='H', pbc=False), index=0, energy=-13.6)]
     """
@@ -59,8 +59,8 @@ def read_frames(
         structures = list(_read(path))
     except Exception as error:  # ASE's readers raise whatever their parsing runs into
         raise ValueError(
-            f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got {type(error).__name__}: {error}. "
-            "Repair or convert the file."
+            f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got "
+            f"{type(error).__name__}: {error}. Repair or convert the file."
         ) from error
     return frames_from_atoms(structures, energy_key, forces_key, stress_key, require, source=str(path))
 
@@ -84,9 +84,10 @@ def frames_from_atoms(
         source: where the structures come from, for messages.
 
     Raises:
-        ValueError: if there are no structures, a structure is empty or has positions or labels that are not finite, have the wrong shape
-            or contradict each other, if a required label is missing, or a key other than the default is nowhere. Names the frame,
-            counted from 0.
+        TypeError: if a structure is not ase.Atoms.
+        ValueError: if there are no structures, a structure is empty or has positions or labels that are not finite,
+            have the wrong shape or contradict each other, if a required label is missing, or a key other than the
+            default is nowhere. Names the frame, counted from 0.
 
     Example:
         >>> atoms = ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], info={"E": -31.7})
@@ -106,7 +107,7 @@ def frames_from_atoms(
 def _read(path: Path) -> Iterator[ase.Atoms]:
     if path.is_file() and filetype(str(path)) in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
-        with ase.db.connect(str(path)) as database:
+        with ase.db.connect(str(path), serial=True) as database:
             for row in database.select():
                 yield row.toatoms(add_additional_information=True)
     else:
@@ -115,7 +116,7 @@ def _read(path: Path) -> Iterator[ase.Atoms]:
 
 def _frame(atoms: ase.Atoms, index: int, keys: dict[str, str], where: str) -> Frame:
     if not isinstance(atoms, ase.Atoms):
-        raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Convert it first.")
+        raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Pass a list of ase.Atoms.")
     if len(atoms) == 0:
         raise ValueError(f"{where}: expected at least one atom, got none. Remove the frame.")
     if not (atoms.numbers > 0).all():
@@ -131,8 +132,8 @@ def _frame(atoms: ase.Atoms, index: int, keys: dict[str, str], where: str) -> Fr
     if labels["stress"] is not None and atoms.cell.rank < 3:
         if labels["stress"].any():
             raise ValueError(
-                f"{where}: expected three cell vectors for the stress {keys['stress']!r}, got a cell of rank {atoms.cell.rank}. Set the "
-                "cell or remove the stress."
+                f"{where}: expected three cell vectors for the stress {keys['stress']!r}, got a cell of rank "
+                f"{atoms.cell.rank}. Set the cell or remove the stress."
             )
         labels["stress"] = None  # some programs print zeros for molecules: without volume there is no stress
     return Frame(_copy(atoms), index, **labels)
@@ -141,7 +142,7 @@ def _frame(atoms: ase.Atoms, index: int, keys: dict[str, str], where: str) -> Fr
 def _copy(atoms: ase.Atoms) -> ase.Atoms:
     copy = atoms.copy()  # drops the calculator
     results = {name: value for name, value in getattr(atoms.calc, "results", {}).items() if name in all_properties}
-    if results:
+    if results and not has_stale_results(atoms):
         copy.calc = SinglePointCalculator(copy, **results)
     return copy
 
@@ -154,8 +155,8 @@ def _check_arguments(keys: dict[str, str], require: Sequence[str]) -> None:
         )
     if "virial" in keys["stress"].lower():
         raise ValueError(
-            f"Expected the key of a stress [eV/Å³], got stress_key={keys['stress']!r}, by its name a virial [eV]. Store "
-            "stress = -virial / volume in the file and pass its key."
+            f"Expected the key of a stress [eV/Å³], got stress_key={keys['stress']!r}, by its name a virial [eV]. "
+            "Store stress = -virial / volume in the file and pass its key."
         )
 
 
@@ -165,12 +166,13 @@ def _check_presence(name: str, key: str, required: bool, frames: list[Frame], so
     if any(getattr(frame, name) is not None for frame in frames):
         if required and missing:
             raise ValueError(
-                f"{source}: expected {name} {key!r} in every frame, got {len(missing)} of {len(frames)} frames without it, the first is "
-                f"frame {missing[0]}. Remove these frames, or do not require {name}."
+                f"{source}: expected {name} {key!r} in every frame, got {len(missing)} of {len(frames)} frames without "
+                f"it, the first is frame {missing[0]}. Remove these frames, or do not require {name}."
             )
     elif (required and missing) or key != name:
         raise ValueError(
-            f"{source}: expected {name} under the key {key!r}, got no frame that has it. {_available(name, key, frames)}"
+            f"{source}: expected {name} under the key {key!r}, got no frame that has it. "
+            f"{_available(name, key, frames)}"
         )
 
 

@@ -22,8 +22,8 @@ def write_frames(
 ) -> None:
     """Write structures with all that came with them, and predictions beside it, as extended XYZ.
 
-    Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces and pred_stress. The file
-    appears complete or not at all; one of that name is replaced.
+    Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces and
+    pred_stress. The file appears complete or not at all; one of that name is replaced.
 
     Args:
         path: the file to write.
@@ -37,10 +37,10 @@ def write_frames(
         ValueError: if predictions do not match the frames in number or shape.
 
     Example:
-        >>> import os, tempfile
-        >>> path = os.path.join(tempfile.mkdtemp(), "predictions.xyz")
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "predictions.xyz"
         >>> write_frames(path, [Frame(ase.Atoms("H"))], energies=[-13.5])
-        >>> ase.io.read(path).info["pred_energy"]
+        >>> float(ase.io.read(path).info["pred_energy"])
         -13.5
     """
     path = Path(path)

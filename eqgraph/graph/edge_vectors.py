@@ -44,7 +44,7 @@ def edge_vectors(
         shift = torch.einsum("ei,eij->ej", edge_shift, cell[batch[src]])
     else:
         raise ValueError(
-            f"edge_vectors: expected one cell, or batch to say which node has which, got {len(cell)} cells and no batch. Pass "
-            "batch=data.batch."
+            f"edge_vectors: expected one cell, or batch to say which node has which, got {len(cell)} cells and no "
+            "batch. Pass batch=data.batch."
         )
     return pos[dst] - pos[src] + shift

@@ -21,8 +21,9 @@ def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
         cutoff: edges are shorter than this [Å].
 
     Returns:
-        Data with pos (nodes, 3) float64 [Å], atomic_numbers (nodes,) int64, cell (1, 3, 3) float64 [Å] (zeros without a cell), pbc
-        (1, 3) bool, edge_index (2, edges) int64 and edge_shift (edges, 3) float64, such that batches have one cell per graph.
+        Data with pos (nodes, 3) float64 [Å], atomic_numbers (nodes,) int64, cell (1, 3, 3) float64 [Å] (zeros without a
+        cell), pbc (1, 3) bool, edge_index (2, edges) int64 and edge_shift (edges, 3) float64. Batches have one cell per
+        graph.
 
     Raises:
         ValueError: if neighbor_list refuses the structure, or two atoms are at the same place.
@@ -41,8 +42,8 @@ def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
     if (distance < _MIN_DISTANCE).any():
         src, dst = edge_index[:, distance.argmin()].tolist()
         raise ValueError(
-            f"from_ase: expected atoms at different places, got atoms {src} ({atoms.symbols[src]}) and {dst} ({atoms.symbols[dst]}) "
-            f"{distance.min():.1e} Å apart. Remove one of them."
+            f"from_ase: expected atoms at different places, got atoms {src} ({atoms.symbols[src]}) and {dst} "
+            f"({atoms.symbols[dst]}) {distance.min():.1e} Å apart. Remove one of them."
         )
     return Data(
         pos=pos,

@@ -28,8 +28,9 @@ def neighbor_list(
 
     { (i, j, S) : |pos[j] - pos[i] + S · cell| < cutoff,  S_a = 0 along open directions,  (i, 0) ≠ (j, S) }
 
-    Every pair is there in both directions. In cells smaller than the cutoff, a neighbor appears once per periodic image, and so does
-    the point itself. Nothing depends on where the origin is or on the cell that a point lies in. The search runs on the CPU.
+    Every pair is there in both directions. In cells smaller than the cutoff, a neighbor appears once per periodic
+    image, and so does the point itself. Nothing depends on the origin or on the cell that a point lies in. The search
+    runs on the CPU.
 
     Args:
         pos: coordinates [Å].
@@ -42,14 +43,19 @@ def neighbor_list(
         edge_shift: S, whole numbers in the dtype of pos; see edge_vectors.
 
     Raises:
-        ValueError: if cutoff is not a positive number, pos or cell are not finite, a cell comes without pbc, or the periodic cell vectors
-            are missing, zero or linearly dependent.
+        ValueError: if cutoff is not a positive number, pos or cell are not finite, a cell comes without pbc, or the
+            periodic cell vectors are missing, zero or linearly dependent.
 
     Example:
         >>> edge_index, edge_shift = neighbor_list(torch.zeros(1, 3), 1.5, torch.eye(3), [True, False, False])
         >>> edge_index, edge_shift
         (tensor([[0, 0], [0, 0]]), tensor([[-1., 0., 0.], [ 1., 0., 0.]]))
     """
+    if pbc is None and cell is not None:
+        raise ValueError(
+            f"neighbor_list: expected pbc for the cell {cell.tolist()}, got none. Pass which cell vectors are "
+            "periodic, or cell=None."
+        )
     pbc = torch.as_tensor([False] * 3 if pbc is None else pbc, device="cpu")
     _check(pos, cutoff, cell, pbc)
     points = pos.detach().to("cpu", torch.float64)
@@ -66,13 +72,14 @@ def neighbor_list(
 def _check(pos: Tensor, cutoff: float, cell: Tensor | None, pbc: Tensor) -> None:
     if not (math.isfinite(cutoff) and cutoff > 0):
         raise ValueError(
-            f"neighbor_list: expected a cutoff that is a positive number [Å], got {cutoff}. 4 to 6 Å is usual for potentials."
+            f"neighbor_list: expected a cutoff that is a positive number [Å], got {cutoff}. 4 to 6 Å is usual for "
+            "potentials."
         )
     finite = pos.isfinite().all(-1)
     if not finite.all():
         raise ValueError(
-            f"neighbor_list: expected finite positions, got {pos[~finite][0].tolist()} for atom {int((~finite).nonzero()[0])}. Remove or "
-            "repair the structure."
+            f"neighbor_list: expected finite positions, got {pos[~finite][0].tolist()} for atom "
+            f"{int((~finite).nonzero()[0])}. Remove or repair the structure."
         )
     if cell is None:
         if pbc.any():
@@ -83,8 +90,9 @@ def _check(pos: Tensor, cutoff: float, cell: Tensor | None, pbc: Tensor) -> None
         raise ValueError(f"neighbor_list: expected a finite cell, got {cell.tolist()}. Remove or repair the structure.")
     elif pbc.any() and torch.linalg.svdvals(cell.detach()[pbc.to(cell.device)].double()).min() < _MIN_THICKNESS:
         raise ValueError(
-            f"neighbor_list: expected linearly independent cell vectors [Å] along the periodic directions pbc={pbc.tolist()}, got "
-            f"{cell.tolist()}. Set the cell, or pbc=False along directions without a cell vector."
+            "neighbor_list: expected linearly independent cell vectors [Å] along the periodic directions "
+            f"pbc={pbc.tolist()}, got {cell.tolist()}. Set the cell, or pbc=False along directions without a cell "
+            "vector."
         )
 
 
@@ -124,7 +132,10 @@ def _box(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
 
 
 def _without_gaps(coordinate: np.ndarray, gap: float) -> np.ndarray:
-    """Move points along an axis until no two neighbors on it are further apart than gap: a search in bins needs no empty space."""
+    """Move points along an axis until no two successive ones are further apart than gap.
+
+    Pairs closer than the gap keep their distance, and no others come closer than it: no bins for empty space.
+    """
     order = coordinate.argsort(kind="stable")
     steps = np.diff(coordinate[order], prepend=coordinate[order[0]])
     moved = np.empty_like(coordinate)
@@ -133,7 +144,7 @@ def _without_gaps(coordinate: np.ndarray, gap: float) -> np.ndarray:
 
 
 def _search_radius(radius: float, thickness: np.ndarray) -> float:
-    """A radius with which vesin does not round the number of bins along a short direction to zero, which ends the process."""
+    """A radius, at least the given one, with which vesin has a bin in every direction: it divides by their number."""
     while True:
         bins = np.maximum(thickness // radius, 1)
         if bins.prod() <= _MAX_BINS or bins.min() * np.cbrt(_MAX_BINS / bins.prod()) >= 4:

@@ -16,10 +16,14 @@ class NequIPConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_layers: PositiveInt = Field(4, description="message-passing layers; atoms up to num_layers · cutoff apart interact")
+    num_layers: PositiveInt = Field(
+        4, description="message-passing layers; atoms up to num_layers · cutoff apart interact"
+    )
     num_features: PositiveInt = Field(32, description="channels per irrep")
     lmax: int = Field(2, ge=0, le=8, description="highest degree of features and spherical harmonics")
-    parity: bool = Field(False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ...")
+    parity: bool = Field(
+        False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ..."
+    )
     num_radial: PositiveInt = Field(8, description="Bessel functions")
     radial_hidden: list[PositiveInt] = Field([64, 64], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial cutoff")

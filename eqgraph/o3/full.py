@@ -5,9 +5,9 @@ from .tensor_product import TensorProduct
 
 
 class FullTensorProduct(TensorProduct):
-    """Every copy of the first input times every copy of the second, without weights: a change of basis of the outer product.
+    """Every copy of the first input times every copy of the second, without weights.
 
-    The output is sorted; entries of the same irrep are not merged.
+    It is a change of basis of the outer product. The output is sorted; entries of the same irrep are not merged.
 
     Args:
         irreps_in1: irreps of the first input; simplified.

@@ -24,7 +24,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         >>> product = FullyConnectedTensorProduct("8x0e + 8x1o", "0e + 1o", "16x0e + 16x1o")
         >>> product
         FullyConnectedTensorProduct(8x0e+8x1o x 1x0e+1x1o -> 16x0e+16x1o | 512 paths | 512 weights)
-        >>> product(torch.randn(10, 32), torch.randn(10, 4)).shape
+        >>> product(product.irreps_in1.randn(10, -1), product.irreps_in2.randn(10, -1)).shape
         torch.Size([10, 64])
 
     Reference: Geiger & Smidt 2022, arXiv:2207.09453, section 5.

@@ -68,7 +68,7 @@ class Irrep(_Representation, tuple):
 
     __slots__ = ()
 
-    def __new__(cls, l: "IrrepLike", p: int | None = None) -> "Irrep":
+    def __new__(cls, l: "int | IrrepLike", p: int | None = None) -> "Irrep":
         if p is None:
             if isinstance(l, Irrep):
                 return l
@@ -476,7 +476,7 @@ class Irreps(_Representation, tuple):
     def __add__(self, other: "IrrepsLike") -> "Irreps":
         return Irreps(super().__add__(Irreps(other)))
 
-    def __mul__(self, times: int) -> "Irreps":
+    def __mul__(self, times: "int | Irreps") -> "Irreps":
         if isinstance(times, Irreps):
             raise NotImplementedError(
                 f"Irreps: expected a whole number to repeat '{self}', got '{times}'. "
@@ -504,7 +504,7 @@ class _SliceByMul:
     def __init__(self, irreps: Irreps):
         self._irreps = irreps
 
-    def __getitem__(self, wanted: slice) -> Irreps:
+    def __getitem__(self, wanted: int | slice) -> Irreps:
         if not isinstance(wanted, slice) or wanted.step not in (None, 1):
             raise IndexError(
                 f"Irreps.slice_by_mul: expected a slice without stride, got {wanted!r}. Write for example [1:4]."

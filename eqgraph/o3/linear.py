@@ -23,8 +23,8 @@ class LinearInstruction(NamedTuple):
 class Linear(PathWeights):
     """Mix the copies of each irrep: y_w = path_weight Σ_u W_uw x_u, summed over all inputs of the same irrep.
 
-    Weights are drawn from N(0, 1), and path_weight makes the variance of the output that of the input. Outputs for which
-    there is no input of the same irrep are zero; `output_mask` tells which are not.
+    Weights are drawn from N(0, 1), and path_weight makes the variance of the output that of the input. Outputs for
+    which there is no input of the same irrep are zero; `output_mask` tells which are not.
 
     Args:
         irreps_in: irreps of the input.
@@ -43,8 +43,8 @@ class Linear(PathWeights):
         output_mask: (dim,) ones, and zeros where the output is always zero.
 
     Raises:
-        ValueError: if an instruction joins different irreps, a bias is asked for on anything but 0e, only one of f_in and
-            f_out is given, internal weights shall not be shared, or path_normalization is another word.
+        ValueError: if an instruction joins different irreps, a bias is asked for on anything but 0e, only one of f_in
+            and f_out is given, internal weights shall not be shared, or path_normalization is another word.
         IndexError: if an instruction points outside the irreps.
 
     Example:
@@ -110,7 +110,7 @@ class Linear(PathWeights):
             bias: (..., bias_numel) or (..., f_out, bias_numel), in place of the module's own.
 
         Raises:
-            ValueError: if features, weight or bias has the wrong shape, or the module has no weights and none are given.
+            ValueError: if features, weight or bias has the wrong shape, or weights are neither owned nor given.
         """
         weight = self._own_or_given("weight", weight, self.weight_numel)
         bias = self._own_or_given("bias", bias, self.bias_numel)

@@ -1,6 +1,7 @@
 """Spherical harmonics of vectors, as a function and as a module."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,18 +17,18 @@ _NORMALIZATIONS = ("integral", "component", "norm")
 class SphericalHarmonics(torch.nn.Module):
     """Real spherical harmonics of a vector: the polynomials of x that transform as the irreps asked for.
 
-    Y^l(R x) = D^l(R) Y^l(x), in the order m = -l ... l with the polar axis along y, so that Y^1 is proportional to (x, y, z).
+    Y^l(R x) = D^l(R) Y^l(x), in the order m = -l ... l with the polar axis along y: Y^1 is a multiple of (x, y, z).
 
     Args:
         irreps_out: a degree, a list of degrees in any order and with repeats, or irreps.
-        normalize: whether to evaluate at x / |x|; otherwise Y^l is homogeneous of degree l in x. The zero vector is then left
-            as it is, with derivatives of zero.
+        normalize: True: evaluate at x / |x|, and at 0 for the zero vector, where derivatives are then taken as zero.
+            False: Y^l is homogeneous of degree l in x.
         normalization: on the unit sphere "integral": ∫ Y_m² = 1; "component": |Y^l|² = 2l + 1; "norm": |Y^l| = 1.
         irreps_in: "1o" for a vector, "1e" for a pseudovector; by default whichever fits irreps_out, "1o" if both do.
 
     Raises:
-        ValueError: if an irrep of irreps_out has not the parity of the harmonics of irreps_in, and for any other argument
-            than these.
+        ValueError: if an irrep of irreps_out has not the parity of the harmonics of irreps_in, or an argument is none
+            of the above.
 
     Example:
         >>> sh = SphericalHarmonics("0e + 1o", normalize=True, normalization="component")
@@ -41,7 +42,7 @@ class SphericalHarmonics(torch.nn.Module):
 
     def __init__(
         self,
-        irreps_out: int | list[int] | str | Irreps,
+        irreps_out: int | Sequence[int] | str | Irreps,
         normalize: bool,
         normalization: str = "integral",
         irreps_in: str | Irreps | None = None,
@@ -53,8 +54,8 @@ class SphericalHarmonics(torch.nn.Module):
         self.irreps_in = Irreps(irreps_in)
         if self.irreps_in not in (Irreps("1o"), Irreps("1e")):
             raise ValueError(
-                f"SphericalHarmonics: expected irreps_in '1o' (a vector) or '1e' (a pseudovector), got '{self.irreps_in}'. "
-                "Choose one of the two."
+                f"SphericalHarmonics: expected irreps_in '1o' (a vector) or '1e' (a pseudovector), got "
+                f"'{self.irreps_in}'. Choose one of the two."
             )
         parity = self.irreps_in[0].ir.p
         if isinstance(irreps_out, int):
@@ -62,7 +63,7 @@ class SphericalHarmonics(torch.nn.Module):
         if not isinstance(irreps_out, str | Irreps):
             irreps_out = list(irreps_out)
             if all(isinstance(l, int) for l in irreps_out):
-                irreps_out = [(1, (l, parity**l)) for l in irreps_out]
+                irreps_out = [(1, (l, parity ** (l % 2))) for l in irreps_out]
         self.irreps_out = Irreps(irreps_out)
         for _, ir in self.irreps_out:
             if ir.p != parity**ir.l:
@@ -84,7 +85,7 @@ class SphericalHarmonics(torch.nn.Module):
 
 
 def spherical_harmonics(
-    l: int | list[int] | str | Irreps, x: Float[Tensor, "*batch 3"], normalize: bool, normalization: str = "integral"
+    l: int | Sequence[int] | str | Irreps, x: Float[Tensor, "*batch 3"], normalize: bool, normalization: str = "integral"
 ) -> Float[Tensor, "*batch dim"]:
     """The spherical harmonics of vectors, without a module. See `SphericalHarmonics`.
 
@@ -129,12 +130,13 @@ def _direction(x: Tensor) -> Tensor:
     return x * torch.where(zero, 0, torch.where(zero, 1, r2).rsqrt())
 
 
-def _is_of_pseudovector(irreps: int | list[int] | str | Irreps) -> bool:
+def _is_of_pseudovector(irreps: int | Sequence[int] | str | Irreps) -> bool:
     return isinstance(irreps, str | Irreps) and any(ir.l % 2 == 1 and ir.p == 1 for _, ir in Irreps(irreps))
 
 
 def _check_normalization(normalization: str) -> None:
     if normalization not in _NORMALIZATIONS:
         raise ValueError(
-            f"SphericalHarmonics: expected a normalization of {_NORMALIZATIONS}, got {normalization!r}. Choose one of them."
+            f"SphericalHarmonics: expected a normalization of {_NORMALIZATIONS}, got {normalization!r}. "
+            "Choose one of them."
         )

@@ -1,4 +1,4 @@
-"""Bilinear maps that commute with rotations and inversion: sums of paths, each a Clebsch-Gordan product with weights."""
+"""Bilinear maps that commute with rotations and inversion: sums of weighted Clebsch-Gordan products."""
 
 from collections.abc import Sequence
 
@@ -24,20 +24,20 @@ class TensorProduct(PathWeights):
         uvv    z_uv,  out_v = Σ_u W_uv z_uv          uvu<v  z_uv with u < v only,  out_uv = W_uv z_uv
         uvuv   z_uv,  out_uv = W_uv z_uv             u<vw   z_uv with u < v only,  out_w = Σ_uv W_uvw z_uv
 
-    and without weights W is 1. With inputs and weights of variance 1, outputs have variance 1 (see `plan_tensor_product`).
+    and without weights W is 1. Inputs and weights of variance 1 give outputs of variance 1, see `plan_tensor_product`.
 
     Args:
         irreps_in1: irreps of the first input.
         irreps_in2: irreps of the second input.
         irreps_out: irreps of the output.
-        instructions: paths (i_in1, i_in2, i_out, connection_mode, has_weight[, path_weight]). path_weight, 1 by default,
-            multiplies the variance of the path.
+        instructions: paths (i_in1, i_in2, i_out, connection_mode, has_weight[, path_weight]). path_weight, 1 by
+            default, multiplies the variance of the path.
         in1_var: variance of each entry of irreps_in1, by default 1.
         in2_var: variance of each entry of irreps_in2, by default 1.
         out_var: variance wanted of each entry of irreps_out, by default 1.
         irrep_normalization: "component" (default), "norm" or "none": what has variance 1, components or norms.
-        path_normalization: "element" (default): each product that adds to an output counts the same; "path": each path does; or
-            "none".
+        path_normalization: "element" (default): each product that adds to an output counts the same; "path": each path
+            does; or "none".
         internal_weights: whether the module owns its weights; by default yes, if it has any and they are shared.
         shared_weights: whether all samples have the same weights; False means that they are passed to `forward`.
 
@@ -47,8 +47,8 @@ class TensorProduct(PathWeights):
         output_mask: (dim,) ones, and zeros where the output is always zero.
 
     Raises:
-        ValueError: if a path is not possible, a list of variances has the wrong length, a name is unknown, or internal weights
-            shall not be shared.
+        ValueError: if a path is not possible, a list of variances has the wrong length, a name is unknown, or internal
+            weights shall not be shared.
         IndexError: if an instruction points outside the irreps.
 
     Example:
@@ -112,8 +112,8 @@ class TensorProduct(PathWeights):
         Args:
             x: features of irreps_in1.
             y: features of irreps_in2.
-            weight: (..., weight_numel), in place of the module's own; or a list with the weights (..., *path_shape) of each
-                path that has any. Leading axes broadcast with those of x and y.
+            weight: (..., weight_numel), in place of the module's own; or a list with the weights (..., *path_shape) of
+                each path that has any. Leading axes broadcast with those of x and y.
 
         Raises:
             ValueError: if x, y or weight has the wrong shape, or the module has no weights and none are given.

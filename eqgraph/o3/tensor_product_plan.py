@@ -12,7 +12,7 @@ _MODES = ("uvw", "uvu", "uvv", "uuw", "uuu", "uvuv", "uvu<v", "u<vw")
 class Instruction(NamedTuple):
     """One path: entries i_in1 and i_in2 couple to the irrep of entry i_out.
 
-    connection_mode says which copies u and v of the inputs meet, and which copies of the output they add to. path_weight is the
+    connection_mode says which copies of the inputs meet, and to which copies of the output they add. path_weight is the
     coefficient of the coupled product, normalization included, and path_shape the shape of the weights if has_weight.
     """
 
@@ -38,9 +38,10 @@ def plan_tensor_product(
 ) -> list[Instruction]:
     """Check the instructions of a tensor product and compute their coefficients. Arguments as for `TensorProduct`.
 
-    coefficient² = path_weight out_var d / Σ in1_var in2_var n, with n the number of products that add to one output. d makes up
-    for the norm 1 of wigner_3j: dim_out for "component", dim_in1 dim_in2 for "norm", 1 for "none". The sum runs over the
-    paths that share the output ("element"), or is the path's own term times their number ("path"), or is 1 ("none").
+    coefficient² = path_weight out_var d / Σ in1_var in2_var n, with n the number of products that add to one output.
+    d makes up for the norm 1 of wigner_3j: dim_out for "component", dim_in1 dim_in2 for "norm", 1 for "none". The sum
+    runs over the paths that share the output ("element"), or is the path's own term times their number ("path"), or is
+    1 ("none").
 
     Raises:
         ValueError: if an instruction is not possible, a list of variances has the wrong length, or a name is unknown.
@@ -65,8 +66,8 @@ def plan_tensor_product(
     for number, instruction in enumerate(instructions):
         if len(instruction) not in (5, 6):
             raise ValueError(
-                "TensorProduct: expected instructions (i_in1, i_in2, i_out, connection_mode, has_weight[, path_weight]), "
-                f"got {tuple(instruction)}. Write for example (0, 0, 0, 'uvw', True)."
+                "TensorProduct: expected instructions (i_in1, i_in2, i_out, connection_mode, has_weight[, path_weight])"
+                f", got {tuple(instruction)}. Write for example (0, 0, 0, 'uvw', True)."
             )
         i1, i2, i_out, mode, has_weight = instruction[:5]
         shape = _check_path(number, irreps_in1, irreps_in2, irreps_out, i1, i2, i_out, mode, has_weight)
@@ -118,8 +119,8 @@ def _check_path(
     for name, i, irreps in (("i_in1", i1, irreps_in1), ("i_in2", i2, irreps_in2), ("i_out", i_out, irreps_out)):
         if not 0 <= i < len(irreps):
             raise IndexError(
-                f"TensorProduct: expected {name} of instruction {number} to be below {len(irreps)}, the number of entries of "
-                f"'{irreps}', got {i}. Count from 0."
+                f"TensorProduct: expected {name} of instruction {number} to be below {len(irreps)}, the number of "
+                f"entries of '{irreps}', got {i}. Count from 0."
             )
     (mul1, ir1), (mul2, ir2), (mul_out, ir_out) = irreps_in1[i1], irreps_in2[i2], irreps_out[i_out]
     if ir_out not in tuple(ir1 * ir2):
@@ -141,7 +142,7 @@ def _check_path(
     }[mode]
     if (mul1, mul2, mul_out) != wanted:
         raise ValueError(
-            f"TensorProduct: expected multiplicities {' x '.join(map(str, wanted[:2]))} -> {wanted[2]} in instruction {number} "
+            f"TensorProduct: expected multiplicities {wanted[0]} x {wanted[1]} -> {wanted[2]} in instruction {number} "
             f"of mode '{mode}', got '{irreps_in1[i1]}' x '{irreps_in2[i2]}' -> '{irreps_out[i_out]}'. "
             "Change the multiplicities or the mode."
         )

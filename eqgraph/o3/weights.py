@@ -76,7 +76,7 @@ class PathWeights(torch.nn.Module):
         return self._own_or_given("weight", weight, self.weight_numel).split(self._path_sizes, dim=-1)
 
     def _register(self, name: str, initial: Tensor) -> None:
-        """A parameter if the module owns its weights and there are any, else an empty buffer, as in e3nn's checkpoints."""
+        """A parameter if the module owns its weights and has any, else an empty buffer, as in e3nn's checkpoints."""
         if self.internal_weights and initial.numel() > 0:
             self.register_parameter(name, torch.nn.Parameter(initial))
         else:
@@ -86,8 +86,8 @@ class PathWeights(torch.nn.Module):
         """The tensor that was passed to forward, else the module's own, with `numel` entries in its last axis."""
         if given is None and not self.internal_weights and numel > 0:
             raise ValueError(
-                f"{self._get_name()}: expected a {name} of shape (..., {numel}) since internal_weights=False, got none. "
-                f"Pass {name}= to forward."
+                f"{self._get_name()}: expected a {name} of shape (..., {numel}) since internal_weights=False, "
+                f"got none. Pass {name}= to forward."
             )
         own = getattr(self, name)
         tensor = own if given is None else given

@@ -162,7 +162,7 @@ def change_basis_real_to_complex(
     )
 
 
-def _check_degree(function: str, l: int) -> None:
+def _check_degree(function: str, l: object) -> None:
     if not isinstance(l, int) or isinstance(l, bool):
         raise TypeError(f"{function}: expected a degree that is an int, got {l!r} of {type(l)}. Pass int(l).")
     if l < 0:

@@ -11,8 +11,8 @@ from .paths import PathTable, edge_matrix_coefficients, weight_rows
 
 
 def segment_sum(
-    values: Float[Tensor, "items *dims"], index: Int[Tensor, " items"], num_segments: int
-) -> Float[Tensor, "segments *dims"]:
+    values: Float[Tensor, "items ..."], index: Int[Tensor, " items"], num_segments: int
+) -> Float[Tensor, "segments ..."]:
     """out[s] = Σ_{i: index[i] = s} values[i]; segments without items are zero.
 
     Example:

@@ -79,8 +79,10 @@ class PotentialData(LightningDataModule):
         frames = self._read(data.train, *([name] for name in needed))
         isolated = [frame for frame in frames if frame.is_isolated_atom]
         frames = [frame for frame in frames if not frame.is_isolated_atom]
+        if not frames:
+            raise ValueError(f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some.")
         if data.isolated_atoms is not None:
-            isolated += self._read([data.isolated_atoms], ["energy"])
+            isolated += self._read([data.isolated_atoms])
         if isinstance(data.valid, Path):
             train, valid = frames, self._read([data.valid], *([name] for name in needed))
         else:
@@ -129,8 +131,9 @@ class PotentialData(LightningDataModule):
         """All structures of some files; for each list of labels in `needed`, at least one structure must have one of these."""
         keys = {f"{name}_key": getattr(self.config.data, f"{name}_key") for name in ("energy", "forces", "stress")}
         frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
+        molecules = [frame for frame in frames if not frame.is_isolated_atom]
         for names in needed:
-            if all(getattr(frame, name) is None for name in names for frame in frames):
+            if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
                 read_frames(paths[0], **keys, require=names)  # raises, and lists the keys that are there
         return frames
 

@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def evaluate(
-    potential: Potential, dataset: AtomsDataset, batch_size: int = 32, stress: bool = False
+    potential: Potential, dataset: AtomsDataset, batch_size: int = 32, stress: bool | None = None
 ) -> Evaluation:
     """Predict all structures of a dataset, on the device that the potential is on.
 
@@ -43,12 +43,14 @@ def evaluate(
         potential: the model.
         dataset: structures with labels.
         batch_size: structures per step; changes speed and memory only.
-        stress: whether to predict stress too (NaN for structures whose cell has no volume).
+        stress: whether to predict stress too (NaN for structures whose cell has no volume); if None, where there are labels.
 
     Raises:
         ValueError: if a structure has an element that the potential does not know.
     """
     require_known_species(dataset, potential.species.tolist(), "evaluate")
+    if stress is None:
+        stress = any(frame.stress is not None for frame in dataset.frames)
     training = potential.training
     potential.eval()
     device = potential.shifts.device

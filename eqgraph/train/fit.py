@@ -20,7 +20,6 @@ from .data import PotentialData
 from .ema import EMA
 from .evaluate import Evaluation, evaluate
 from .history import History
-from .loss import Loss
 from .metrics import PotentialErrors
 from .module import DivergedError, PotentialModule
 from .output import RunDirectory
@@ -100,18 +99,23 @@ def _build(config: Config, data: PotentialData) -> Potential:
 def _choices(config: Config, data: PotentialData, potential: Potential, device: torch.device) -> dict[str, str]:
     """What is printed once at the start."""
     training = config.training
-    hardware = f"{torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"{choose_threads(training.threads)} threads"
+    threads = choose_threads(training.threads)
+    hardware = f"{threads} thread{'s' if threads > 1 else ''}"
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
     energies = ", ".join(f"{symbol} {energy:.4f}" for symbol, energy in data.named_atomic_energies.items())
     tests = "".join(f", {len(dataset)} test ({name})" for name, dataset in data.test.items())
     num_parameters = sum(parameter.numel() for parameter in potential.parameters())
-    limit = f", at most {timedelta(seconds=training.max_time)} h" if training.max_time else ""
+    limit = f", at most {timedelta(seconds=training.max_time)}" if training.max_time else ""
     return {
         "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
         "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}",
+        "labels": _labels(data),
         "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
         "scale": f"{data.scale:.4g} eV ({data.scale_source})",
         "neighbors": f"{data.avg_num_neighbors:.1f} on average",
-        "loss": f"{Loss(**config.loss.model_dump())}",
+        "loss": ", ".join(f"{name} {weight:g}" for name, weight in config.loss if weight),
+        "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, {config.schedule.name} schedule",
         "length": f"{training.max_epochs} epochs of {len(data.train_dataloader())} steps{limit}",
         "dtype": f"{training.dtype} network, float64 energies",
         "device": f"{device}, {hardware}",
@@ -119,6 +123,12 @@ def _choices(config: Config, data: PotentialData, potential: Potential, device: 
         "seed": str(training.seed),
         "output": str(training.output),
     }
+
+
+def _labels(data: PotentialData) -> str:
+    """How many of the training structures have which label: a part of them without forces should not go unnoticed."""
+    counts = {name: sum(getattr(frame, name) is not None for frame in data.train.frames) for name in ("energy", "forces", "stress")}
+    return ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count) + " training structures"
 
 
 def _left_behind(output: RunDirectory) -> str:

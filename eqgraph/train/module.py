@@ -113,7 +113,8 @@ class PotentialModule(LightningModule):
             )
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "valid_loss"}}
         if isinstance(self.schedule, CosineSchedule):
-            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._cosine)
+            # a lambda, because LambdaLR puts all else that it calls into the checkpoint
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._cosine(step))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
         return {"optimizer": optimizer}
 

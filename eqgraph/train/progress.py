@@ -27,7 +27,7 @@ class TrainingProgress(ProgressBar):
         self.console, self.progress = console, progress
         self._bar: Progress | None = None
         self._enabled = True
-        self._rate, self._loss, self._valid = 0.0, float("nan"), ""
+        self._epoch, self._rate, self._loss, self._valid = 0, 0.0, float("nan"), ""
         self._step_time = self._line_time = time.monotonic()
 
     def disable(self) -> None:
@@ -50,7 +50,10 @@ class TrainingProgress(ProgressBar):
             )
             self._bar = Progress(*columns, console=self.console, refresh_per_second=4, speed_estimate_period=120)
             self._bar.start()
-            self._task = self._bar.add_task(self._epoch(trainer), total=1.0, numbers="")
+            self._task = self._bar.add_task(self._where(trainer), total=1.0, numbers="")
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._epoch = trainer.current_epoch + 1
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, *args: Any) -> None:
         now = time.monotonic()
@@ -81,8 +84,8 @@ class TrainingProgress(ProgressBar):
     def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
         self._stop()
 
-    def _epoch(self, trainer: Trainer) -> str:
-        return f"epoch {min(trainer.current_epoch + 1, trainer.max_epochs)}/{trainer.max_epochs}"
+    def _where(self, trainer: Trainer) -> str:
+        return f"epoch {self._epoch}/{trainer.max_epochs}"
 
     def _numbers(self) -> str:
         return f"{self._rate:.1f} it/s · loss {self._loss:.3g}{self._valid}"
@@ -90,7 +93,7 @@ class TrainingProgress(ProgressBar):
     def _show(self, trainer: Trainer) -> None:
         if self._bar is not None:
             self._bar.update(
-                self._task, completed=self.progress(), description=self._epoch(trainer), numbers=self._numbers()
+                self._task, completed=self.progress(), description=self._where(trainer), numbers=self._numbers()
             )
         elif time.monotonic() - self._line_time > SECONDS_BETWEEN_LINES:
             self._print_line(trainer)
@@ -98,7 +101,7 @@ class TrainingProgress(ProgressBar):
     def _print_line(self, trainer: Trainer) -> None:
         self._line_time = time.monotonic()
         if self._enabled:
-            line = f"{self._epoch(trainer)} · {self.progress():.0%} · {self._numbers()}"
+            line = f"{self._where(trainer)} · {self.progress():.0%} · {self._numbers()}"
             self.console.print(line, soft_wrap=True, highlight=False)
 
     def _stop(self) -> None:

@@ -33,13 +33,17 @@ def test_stress_is_that_of_ase_finite_differences(potential):
     atoms.rattle(0.05, seed=0)
     atoms.calc = EqgraphCalculator(potential)
     numerical = calculate_numerical_stress(atoms, eps=1e-5)
-    np.testing.assert_allclose(atoms.get_stress(voigt=False), voigt_6_to_full_3x3_stress(numerical), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        atoms.get_stress(voigt=False), voigt_6_to_full_3x3_stress(numerical), rtol=1e-5, atol=1e-9
+    )
 
 
 def test_stress_without_a_cell_is_refused(potential):
     atoms = molecule("H2O")
     atoms.calc = EqgraphCalculator(potential)
-    with pytest.raises(PropertyNotImplementedError, match="expected three cell vectors for the stress, got a cell of rank 0"):
+    with pytest.raises(
+        PropertyNotImplementedError, match="expected three cell vectors for the stress, got a cell of rank 0"
+    ):
         atoms.get_stress()
 
 

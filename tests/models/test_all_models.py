@@ -46,7 +46,9 @@ def ethanol() -> Atoms:
 def crystal() -> Atoms:
     """A distorted oxide whose cell is smaller than the cutoff."""
     atoms = bulk("CuO", "rocksalt", a=4.2)
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.05 * np.random.default_rng(0).normal(size=(3, 3))), scale_atoms=True)
+    atoms.set_cell(
+        atoms.cell.array @ (np.eye(3) + 0.05 * np.random.default_rng(0).normal(size=(3, 3))), scale_atoms=True
+    )
     atoms.rattle(0.1, seed=2)
     return atoms
 

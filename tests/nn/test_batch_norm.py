@@ -102,5 +102,7 @@ def test_unknown_choices_are_refused(kwargs, message):
 
 
 def test_input_of_another_width_is_refused():
-    with pytest.raises(ValueError, match=r"expected input of shape \(batch, ..., 5\) for irreps '2x0e\+1x1o', got \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"expected input of shape \(batch, ..., 5\) for irreps '2x0e\+1x1o', got \(3, 4\)"
+    ):
         nn.BatchNorm("2x0e + 1x1o")(torch.randn(3, 4))

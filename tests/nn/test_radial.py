@@ -10,7 +10,9 @@ from eqgraph import nn
 def test_bessel_basis_is_the_spherical_bessel_function():
     r = torch.linspace(0.1, 4.0, 30, dtype=torch.float64)
     basis = nn.BesselBasis(4, 4.0).double()
-    expected = torch.stack([n * math.pi / 4 * torch.as_tensor(spherical_jn(0, (n * math.pi / 4 * r).numpy())) for n in range(1, 5)], -1)
+    expected = torch.stack(
+        [n * math.pi / 4 * torch.as_tensor(spherical_jn(0, (n * math.pi / 4 * r).numpy())) for n in range(1, 5)], -1
+    )
     torch.testing.assert_close(basis(r), math.sqrt(2 / 4) * expected, rtol=1e-6, atol=1e-6)
 
 

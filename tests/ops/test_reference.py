@@ -36,10 +36,7 @@ def conv_by_loops(x: Tensor, y: Tensor, w: Tensor, edges: ops.Edges, table: ops.
             for m1, m2, m3, value in path.coefficients:
                 for c in range(mul):
                     out[dst, out_start + m3 * mul + c] += (
-                        w[e, w_start + c]
-                        * value
-                        * x[src, starts[path.block] + m1 * mul + c]
-                        * y[e, path.sh_start + m2]
+                        w[e, w_start + c] * value * x[src, starts[path.block] + m1 * mul + c] * y[e, path.sh_start + m2]
                     )
             out_start += (2 * path.l3 + 1) * mul
             w_start += mul
@@ -56,7 +53,9 @@ def random_arguments(table: ops.PathTable, num_src: int, num_dst: int, num_edges
     )
 
 
-@pytest.mark.parametrize("blocks", [[(0, 3)], [(0, 2), (1, 3), (2, 1)], [(1, 2), (0, 4), (1, 1), (3, 2)], [(2, 0), (1, 2)]])
+@pytest.mark.parametrize(
+    "blocks", [[(0, 3)], [(0, 2), (1, 3), (2, 1)], [(1, 2), (0, 4), (1, 1), (3, 2)], [(2, 0), (1, 2)]]
+)
 def test_conv_is_the_sum_in_its_docstring(blocks):
     arguments = random_arguments(random_table(blocks, [0, 1, 2]), 4, 3, 7, torch.float64)
     torch.testing.assert_close(ops.tensor_product_conv(*arguments), conv_by_loops(*arguments), rtol=1e-12, atol=1e-12)

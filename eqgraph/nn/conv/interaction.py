@@ -75,9 +75,7 @@ class Interaction(torch.nn.Module):
         self.norm = BatchNorm(self.gate.irreps_in) if normalization == "batch" else torch.nn.Identity()
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
 
-    def forward(
-        self, x: Tensor, species: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor
-    ) -> Tensor:
+    def forward(self, x: Tensor, species: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
         """One layer.
 
         Args:

@@ -92,9 +92,7 @@ class TensorProductConv(MessagePassing):
         self._in_sizes = [(mul, ir.dim) for mul, ir in self.irreps_in]
         self._out_sizes = [(ir.dim, mul) for mul, ir in products]
         self._out_order = order.inv
-        self.radial = FullyConnectedNet(
-            [num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu
-        )
+        self.radial = FullyConnectedNet([num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu)
         self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
 
     def __repr__(self) -> str:
@@ -201,7 +199,8 @@ def _path_table(irreps_in: Irreps, irreps_sh: Irreps, paths: list[tuple]) -> ops
         blocks=tuple((ir.l, mul) for mul, ir in irreps_in),
         dim_sh=irreps_sh.dim,
         paths=tuple(
-            ops.Path(i, ir.l, starts[j], _coefficients(irreps_in[i].ir.l, irreps_sh[j].ir.l, ir.l)) for i, j, ir in paths
+            ops.Path(i, ir.l, starts[j], _coefficients(irreps_in[i].ir.l, irreps_sh[j].ir.l, ir.l))
+            for i, j, ir in paths
         ),
     )
 

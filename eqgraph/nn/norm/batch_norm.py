@@ -54,7 +54,9 @@ class BatchNorm(torch.nn.Module):
             ("normalization", normalization, ("component", "norm")),
         ):
             if value not in allowed:
-                raise ValueError(f"BatchNorm: expected {name} to be one of {allowed}, got {value!r}. Choose one of these.")
+                raise ValueError(
+                    f"BatchNorm: expected {name} to be one of {allowed}, got {value!r}. Choose one of these."
+                )
         self.irreps = Irreps(irreps)
         self.eps, self.momentum, self.affine, self.instance = eps, momentum, affine, instance
         self.reduce, self.include_bias, self.normalization = reduce, include_bias, normalization

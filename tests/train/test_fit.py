@@ -1,0 +1,300 @@
+"""A training as a whole: what it leaves on disk, that it repeats itself, and that accidents lose nothing."""
+
+import csv
+import errno
+import os
+import resource
+
+import ase.io
+import pytest
+import torch
+from rich.console import Console
+
+from eqgraph.calculators import EqgraphCalculator
+from eqgraph.models import load_potential
+from eqgraph.train import DivergedError, TrainingInterrupted, fit, parse_config
+from eqgraph.train.module import PotentialModule
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def console(tmp_path):
+    with (tmp_path / "printed.txt").open("w") as file:
+        yield Console(file=file, width=120)
+
+
+def run(raw: dict, console: Console, **training):
+    raw["training"].update(training)
+    return fit(parse_config(raw), console)
+
+
+def without_seconds(history: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    return load_potential(path)[0].state_dict()
+
+
+def assert_same_weights(first, second):
+    first, second = weights(first), weights(second)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_what_a_run_leaves_behind(raw, folder, console):
+    result = run(raw, console, max_epochs=12, batch_size=3)
+    names = {path.name for path in result.output.iterdir()}
+    assert names == {
+        "config.yaml",
+        "model.eqg",
+        "last.ckpt",
+        "metrics.csv",
+        "errors.csv",
+        "learning_curve.png",
+        "parity_train.png",
+        "parity_valid.png",
+        "parity_test.png",
+    }
+    for picture in result.output.glob("*.png"):
+        content = picture.read_bytes()
+        assert content.startswith(PNG)
+        assert len(content) > 10_000
+
+    losses = [row["valid_loss"] for row in result.history]
+    assert len(losses) == 12
+    assert min(losses) < 0.5 * losses[0]
+    with (result.output / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["valid_loss"]) for row in rows] == losses
+    with (result.output / "errors.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert {row["structures"] for row in table} == {"train", "valid", "test"}
+    assert {row["element"] for row in table if row["quantity"] == "forces"} == {"all", "H", "O"}
+
+    # the saved model is the one that was validated: its errors are those of the best epoch
+    best = min(result.history, key=lambda row: row["valid_loss"])
+    assert 1000 * result.errors["valid"].forces.rmse == pytest.approx(best["valid_forces_rmse_meV_per_A"], rel=1e-5)
+    _, header = load_potential(result.model)
+    metadata = header["metadata"]
+    assert metadata["E0s"] == {"H": -13.0, "O": -2040.0}
+    assert metadata["units"]["forces"] == "eV/Å"
+    assert metadata["validation"]["epoch"] == best["epoch"]
+    assert metadata["training"]["training"]["batch_size"] == 3
+    assert len(metadata["data_hash"]) == 64
+
+    atoms = ase.io.read(folder / "test.xyz")
+    reference = atoms.get_potential_energy()
+    atoms.calc = EqgraphCalculator(result.model)
+    assert abs(atoms.get_potential_energy() - reference) < 5
+
+    console.file.flush()
+    printed = (folder / "printed.txt").read_text()
+    for words in (
+        "15 training, 5 validation, 5 test (test)",
+        "H -13.0000, O -2040.0000 (energies of isolated atoms)",
+        "rms of the training forces",
+        "3.0 on average",
+        "parameters, cutoff 4 Å",
+        "float32 network",
+        "cpu, 1 thread",
+        "forces 15 of 15 training structures",
+        "meV/atom",
+        "epoch 12/12",
+        "Best model (epoch",
+    ):
+        assert words in printed
+
+
+def test_same_seed_same_numbers(raw, folder, console):
+    first = run(raw, console, output=str(folder / "a"))
+    second = run(raw, console, output=str(folder / "b"))
+    other = run(raw, console, output=str(folder / "c"), seed=1)
+    assert without_seconds(first.history) == without_seconds(second.history) != without_seconds(other.history)
+    assert_same_weights(first.model, second.model)
+
+
+def test_settings_are_put_back(raw, console):
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    run(raw, console, max_epochs=1)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_float64_stress_and_adamw(raw, folder, console):
+    """The other branches, on periodic structures."""
+    import numpy as np
+    from ase.build import bulk
+    from ase.calculators.lj import LennardJones
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    rng = np.random.default_rng(0)
+    frames = []
+    for _ in range(10):
+        atoms = bulk("Ar", "fcc", 5.3, cubic=True)
+        atoms.rattle(0.1, rng=rng)
+        atoms.calc = LennardJones(sigma=3.4, epsilon=0.01, rc=5.0)
+        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress()}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+        frames.append(atoms)
+    ase.io.write(folder / "argon.xyz", frames)
+    raw["data"] = {"train": str(folder / "argon.xyz"), "valid": 0.2}
+    raw["loss"] = {"stress": 10.0}
+    raw["optimizer"] = {"name": "adamw", "weight_decay": 1e-3, "clip_gradient": None}
+    raw["schedule"] = {"name": "plateau", "patience": 1}
+    result = run(raw, console, dtype="float64", max_epochs=2)
+    assert result.errors["valid"].stress.count == 18
+    assert load_potential(result.model)[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "cosine", "constant"])
+def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypatch, schedule):
+    raw["schedule"] = {"name": schedule} | ({"patience": 1, "factor": 0.5} if schedule == "plateau" else {})
+    raw["optimizer"] = {"learning_rate": 0.1}  # so large that the plateau comes
+    whole = run(raw, console, output=str(folder / "whole"), max_epochs=6)
+    training_step = PotentialModule.training_step
+
+    def interrupt(self, batch, batch_idx):
+        if self.current_epoch == 3 and batch_idx == 1:
+            raise KeyboardInterrupt
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(PotentialModule, "training_step", interrupt)
+    with pytest.raises(TrainingInterrupted, match=r"The last good model: .*model\.eqg; the last checkpoint: .*last\.ckpt"):
+        run(raw, console, output=str(folder / "parts"), max_epochs=6)
+    monkeypatch.undo()
+    resumed = run(raw, console, output=str(folder / "parts"), max_epochs=6, resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert_same_weights(resumed.model, whole.model)
+    with (resumed.output / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_interrupted_before_the_first_model(raw, console, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PotentialModule, "training_step", interrupt)
+    with pytest.raises(TrainingInterrupted, match="No model had been saved yet"):
+        run(raw, console)
+
+
+@pytest.mark.parametrize("name", ["model.eqg", "last.ckpt"])
+def test_full_disk_when_replacing(raw, folder, console, monkeypatch, name):
+    """The file that cannot be written is still the old, complete one, and the message says where it is."""
+    raw["schedule"] = {"name": "constant"}
+    raw["optimizer"] = {"learning_rate": 1e-3}
+    replace, kept = os.replace, {}
+
+    def full(source, target):
+        if os.path.basename(target) == name:
+            if os.path.exists(target):
+                kept[name] = open(target, "rb").read()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=r"No space left on device.*The last good model: .*model\.eqg"):
+        run(raw, console, max_epochs=20)
+    output = folder / "run"
+    assert (output / name).read_bytes() == kept[name]
+    load_potential(output / "model.eqg")
+    torch.load(output / "last.ckpt", weights_only=True)
+    assert not list(output.glob(".*")), "left a temporary file"
+
+
+def test_full_disk_when_writing(raw, folder, console):
+    """The operating system itself refuses: files may not grow beyond the size of the model."""
+    result = run(raw, console, max_epochs=1)
+    size = result.model.stat().st_size
+    assert result.model.stat().st_size < (folder / "run" / "last.ckpt").stat().st_size
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, hard))
+    try:
+        with pytest.raises(OSError, match=r"File too large.*The last good model: .*model\.eqg\."):
+            run(raw, console, output=str(folder / "second"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    load_potential(folder / "second" / "model.eqg")
+    assert not (folder / "second" / "last.ckpt").exists()
+
+
+def test_diverged_training_is_named(raw, console, monkeypatch):
+    training_step = PotentialModule.training_step
+
+    def diverge(self, batch, batch_idx):
+        if self.current_epoch == 2:
+            with torch.no_grad():
+                next(self.potential.parameters()).fill_(torch.nan)
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(PotentialModule, "training_step", diverge)
+    with pytest.raises(DivergedError, match=r"came nan in epoch 3, batch 1\. Lower .* The last good model: .*model\.eqg"):
+        run(raw, console)
+
+
+def test_never_a_finite_validation(raw, console, monkeypatch):
+    monkeypatch.setattr("eqgraph.train.metrics.PotentialErrors.loss", lambda self, weights: float("nan"))
+    with pytest.raises(DivergedError, match=r"Expected a finite validation loss at least once, came none\. No model"):
+        run(raw, console)
+
+
+def test_a_run_is_not_overwritten_unless_told(raw, folder, console):
+    first = run(raw, console, max_epochs=1)
+    (first.output / "notes.txt").write_text("mine")
+    content = first.model.read_bytes()
+    with pytest.raises(ValueError, match=r"already holds a run \(config\.yaml, model\.eqg.*training\.overwrite=true"):
+        run(raw, console)
+    assert first.model.read_bytes() == content
+    # bad input is found before anything is removed
+    train, raw["data"]["train"] = raw["data"]["train"], "nowhere.xyz"
+    with pytest.raises(FileNotFoundError):
+        run(raw, console, overwrite=True)
+    assert first.model.read_bytes() == content
+    raw["data"]["train"] = train
+    second = run(raw, console, overwrite=True, seed=5)
+    assert second.model.read_bytes() != content
+    assert (first.output / "notes.txt").read_text() == "mine"
+
+
+def test_output_directory_mistakes(raw, folder, console):
+    (folder / "file").touch()
+    with pytest.raises(NotADirectoryError, match="Expected a directory as training.output"):
+        run(raw, console, output=str(folder / "file"))
+    with pytest.raises(FileNotFoundError, match=r"Expected a run to resume in .*found no last\.ckpt"):
+        run(raw, console, output=str(folder / "new"), resume=True)
+    with pytest.raises(ValueError, match=r"Expected training\.overwrite or training\.resume, came both"):
+        run(raw, console, overwrite=True, resume=True)
+    assert not (folder / "new").exists()
+
+
+def test_other_files_in_the_output_directory_are_left_alone(raw, folder, console):
+    (folder / "run").mkdir()
+    (folder / "run" / "notes.txt").write_text("mine")
+    run(raw, console, max_epochs=1)
+    assert (folder / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_max_time(raw, console):
+    """Stops after the time allowed, validates, saves, and by then the cosine schedule has come down."""
+    result = run(raw, console, max_epochs=100_000, max_time="2 s")
+    seconds = result.history[-1]["seconds"]
+    assert 2 <= seconds < 4
+    assert len(result.history) > 3
+    rates = [row["learning_rate"] for row in result.history]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.02 * 0.01 + 1e-12
+
+
+def test_early_stopping(raw, console):
+    raw["optimizer"] = {"learning_rate": 1e-30}  # nothing ever improves after the first epoch
+    raw["schedule"] = {"name": "constant"}
+    result = run(raw, console, max_epochs=50, early_stopping=2, ema_decay=0.0)
+    assert len(result.history) == 3
+
+
+def test_no_such_gpu(raw, console):
+    with pytest.raises(ValueError, match=r"Expected one of \d+ GPUs .*came 'cuda:99'"):
+        run(raw, console, device="cuda:99")
