@@ -39,9 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 def _exit_code(error: Exception) -> int | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError | TypeError):
         return 2
-    if isinstance(error, OSError):
-        return 1
-    return getattr(error, "exit_code", None)
+    return 1 if isinstance(error, OSError | FloatingPointError) else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,11 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("model", type=Path, help="model file that `eqgraph train` wrote (*.eqg)")
     evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads")
-    evaluate.add_argument("--output", type=Path, metavar="PRED.xyz", help="write structures with pred_energy, pred_forces")
-    evaluate.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)")
+    evaluate.add_argument(
+        "--output", type=Path, metavar="PRED.xyz", help="write structures with pred_energy, pred_forces"
+    )
+    evaluate.add_argument(
+        "--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)"
+    )
     evaluate.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV (energy)")
-    evaluate.add_argument("--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å (forces)")
-    evaluate.add_argument("--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³ (stress)")
+    evaluate.add_argument(
+        "--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å (forces)"
+    )
+    evaluate.add_argument(
+        "--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³ (stress)"
+    )
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
     evaluate.set_defaults(run=_eval)
     return parser
@@ -94,17 +100,16 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _eval(arguments: argparse.Namespace) -> int:
     """Print mean absolute and root mean squared errors of energy, forces (total and per element) and stress."""
-    from eqgraph.datasets import AtomsDataset, read_frames
+    from eqgraph.datasets import AtomsDataset
     from eqgraph.models import load_potential
-    from eqgraph.train import choose_device, error_table, evaluate, write_predictions
+    from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
 
     if arguments.output is not None and arguments.output.resolve() == arguments.data.resolve():
         raise ValueError(f"Expected another file for --output than the data, came '{arguments.output}' for both.")
     potential, _ = load_potential(arguments.model, choose_device(arguments.device))
     keys = {"energy_key": arguments.energy_key, "forces_key": arguments.forces_key, "stress_key": arguments.stress_key}
-    frames = read_frames(arguments.data, **keys, require=())
-    if all(frame.energy is None and frame.forces is None for frame in frames):
-        read_frames(arguments.data, **keys, require=("energy", "forces"))  # raises, and lists the keys that are there
+    given = [[name] for name in ("energy", "forces", "stress") if keys[f"{name}_key"] != name]
+    frames = read_labelled([arguments.data], keys, ["energy", "forces"], *given)
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
     evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
     console = _console()

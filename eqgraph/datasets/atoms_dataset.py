@@ -94,5 +94,5 @@ def _labelled_graph(frame: Frame, cutoff: float) -> Data:
     for name, (shape, value) in labels.items():
         data[name] = torch.full(shape, math.nan, dtype=torch.float64)
         if value is not None:
-            data[name][:] = torch.as_tensor(value)
+            data[name][:] = torch.as_tensor(value, dtype=torch.float64)
     return data

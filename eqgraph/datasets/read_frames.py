@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def read_frames(
 
 
 def frames_from_atoms(
-    structures: Sequence[ase.Atoms],
+    structures: Iterable[ase.Atoms],
     energy_key: str = "energy",
     forces_key: str = "forces",
     stress_key: str = "stress",
@@ -86,8 +86,8 @@ def frames_from_atoms(
     Raises:
         TypeError: if a structure is not ase.Atoms.
         ValueError: if there are no structures, a structure is empty or has positions or labels that are not finite,
-            have the wrong shape or contradict each other, if a required label is missing, or a key other than the
-            default is nowhere. Names the frame, counted from 0.
+            have the wrong shape or contradict each other, or if a required label is missing. Names the frame, counted
+            from 0.
 
     Example:
         >>> atoms = ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], info={"E": -31.7})
@@ -96,11 +96,11 @@ def frames_from_atoms(
     """
     keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key), strict=True))
     _check_arguments(keys, require)
-    if len(structures) == 0:
-        raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
     frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)]
-    for name, key in keys.items():
-        _check_presence(name, key, name in require, frames, source)
+    if not frames:
+        raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
+    for name in require:
+        _check_required(name, keys, frames, source)
     return frames
 
 
@@ -114,7 +114,7 @@ def _read(path: Path) -> Iterator[ase.Atoms]:
         yield from ase.io.read(path, ":", do_not_split_by_at_sign=True)
 
 
-def _frame(atoms: ase.Atoms, index: int, keys: dict[str, str], where: str) -> Frame:
+def _frame(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame:
     if not isinstance(atoms, ase.Atoms):
         raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Pass a list of ase.Atoms.")
     if len(atoms) == 0:
@@ -160,36 +160,35 @@ def _check_arguments(keys: dict[str, str], require: Sequence[str]) -> None:
         )
 
 
-def _check_presence(name: str, key: str, required: bool, frames: list[Frame], source: str) -> None:
-    """A label that is needed is in every frame; a key that somebody wrote down is somewhere."""
+def _check_required(name: str, keys: dict[str, str], frames: list[Frame], source: str) -> None:
     missing = [frame.index for frame in frames if getattr(frame, name) is None and not frame.is_isolated_atom]
-    if any(getattr(frame, name) is not None for frame in frames):
-        if required and missing:
-            raise ValueError(
-                f"{source}: expected {name} {key!r} in every frame, got {len(missing)} of {len(frames)} frames without "
-                f"it, the first is frame {missing[0]}. Remove these frames, or do not require {name}."
-            )
-    elif (required and missing) or key != name:
+    if not missing:
+        return
+    if all(getattr(frame, name) is None for frame in frames):
         raise ValueError(
-            f"{source}: expected {name} under the key {key!r}, got no frame that has it. "
-            f"{_available(name, key, frames)}"
+            f"{source}: expected {name} under the key {keys[name]!r}, got no frame that has it. "
+            f"{_available(name, keys, frames)}"
         )
+    raise ValueError(
+        f"{source}: expected {name} {keys[name]!r} in every frame, got {len(missing)} of {len(frames)} frames without it, "
+        f"the first is frame {missing[0]}. Remove these frames, or do not require {name}."
+    )
 
 
-def _available(name: str, key: str, frames: list[Frame]) -> str:
+def _available(name: str, keys: dict[str, str], frames: list[Frame]) -> str:
     """The keys that are there, and the one that was probably meant."""
     present: dict[str, dict[str, None]] = {}  # dicts as ordered sets
     for source, values in chain.from_iterable(label_sources(frame.atoms) for frame in frames):
         present.setdefault(source, {}).update(dict.fromkeys(map(str, values)))
     for structural in ("numbers", "positions"):
         present["atoms.arrays"].pop(structural, None)
-    listed = "; ".join(f"{source}: {', '.join(keys)}" for source, keys in present.items() if keys)
+    listed = "; ".join(f"{source}: {', '.join(names)}" for source, names in present.items() if names)
     message = f"Keys that are there: {listed}." if listed else "The file has no labels at all."
-    candidates = {candidate.lower(): candidate for keys in present.values() for candidate in keys}
-    virials = [candidate for candidate in candidates.values() if "virial" in candidate.lower()]
-    nearest = difflib.get_close_matches(key.lower(), [c for c in candidates if "virial" not in c], n=1)
+    unused = {key.lower(): key for names in present.values() for key in names if key not in keys.values()}
+    virials = [key for lower, key in unused.items() if "virial" in lower]
+    nearest = difflib.get_close_matches(keys[name].lower(), [lower for lower in unused if "virial" not in lower], n=1)
     if nearest:
-        return f"{message} Did you mean {name}_key={candidates[nearest[0]]!r}?"
+        return f"{message} Did you mean {name}_key={unused[nearest[0]]!r}?"
     if name == "stress" and virials:
         return f"{message} {virials[0]!r} is no stress: store stress = -virial / volume in the file."
     return f"{message} Pass the right one as {name}_key."

@@ -61,7 +61,7 @@ def write_frames(
         if forces is not None:
             atoms.arrays["pred_forces"] = _shaped(forces[index], (len(atoms), 3), "forces", index)
         if stresses is not None and stresses[index] is not None:
-            atoms.info["pred_stress"] = _shaped(stresses[index], (3, 3), "stresses", index).ravel()
+            atoms.info["pred_stress"] = _shaped(stresses[index], (3, 3), "stresses", index)
 
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -123,13 +123,15 @@ class Linear(PathWeights):
                 f"irreps_in='{self.irreps_in}', got {tuple(features.shape)}. Check their irreps."
             )
         if self.f_in is None:
-            batch = torch.broadcast_shapes(batch, weight.shape[:-1])
+            batch = torch.broadcast_shapes(batch, weight.shape[:-1], bias.shape[:-1])
         else:
-            batch = (*torch.broadcast_shapes(batch, weight.shape[:-3]), self.f_out)
+            batch = (*torch.broadcast_shapes(batch, weight.shape[:-3], bias.shape[:-2]), self.f_out)
 
         inputs = features.split(sizes, dim=-1)
         outputs: list[Tensor | None] = [None] * len(self._out_blocks)
         for ins, w in zip(self.instructions, weight.split(self._path_sizes, dim=-1), strict=True):
+            if 0 in ins.path_shape:
+                continue
             x = inputs[ins.i_in].unflatten(-1, self._in_blocks[ins.i_in])
             w = ins.path_weight * w.unflatten(-1, ins.path_shape)
             y = (x.mT @ w).mT if self.f_in is None else torch.einsum("...fui,...fguw->...gwi", x, w)
@@ -137,9 +139,9 @@ class Linear(PathWeights):
 
         for i, b in zip(self._biased, bias.split([self._out_blocks[i][0] for i in self._biased], dim=-1), strict=True):
             b = b.unsqueeze(-1)
-            outputs[i] = b.expand(*batch, *b.shape[-2:]) if outputs[i] is None else outputs[i] + b
+            outputs[i] = b if outputs[i] is None else outputs[i] + b
         blocks = [
-            features.new_zeros(*batch, mul * dim) if y is None else y.flatten(-2)
+            features.new_zeros(*batch, mul * dim) if y is None else y.expand(*batch, mul, dim).flatten(-2)
             for y, (mul, dim) in zip(outputs, self._out_blocks, strict=True)
         ]
         if len(blocks) == 1:

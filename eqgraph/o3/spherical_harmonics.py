@@ -85,7 +85,10 @@ class SphericalHarmonics(torch.nn.Module):
 
 
 def spherical_harmonics(
-    l: int | Sequence[int] | str | Irreps, x: Float[Tensor, "*batch 3"], normalize: bool, normalization: str = "integral"
+    l: int | Sequence[int] | str | Irreps,
+    x: Float[Tensor, "*batch 3"],
+    normalize: bool,
+    normalization: str = "integral",
 ) -> Float[Tensor, "*batch dim"]:
     """The spherical harmonics of vectors, without a module. See `SphericalHarmonics`.
 

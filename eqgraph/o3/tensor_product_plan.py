@@ -157,12 +157,13 @@ def _check_path(
 def _variances(name: str, variances: Sequence[float] | None, irreps: Irreps) -> list[float]:
     if variances is None:
         return [1.0] * len(irreps)
+    variances = [float(variance) for variance in variances]
     if len(variances) != len(irreps):
         raise ValueError(
             f"TensorProduct: expected {name} to have {len(irreps)} numbers, one per entry of '{irreps}', "
             f"got {len(variances)}. Give one for each."
         )
-    return [float(variance) for variance in variances]
+    return variances
 
 
 def _check_name(what: str, name: str, names: tuple[str, ...]) -> None:

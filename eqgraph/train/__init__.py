@@ -2,6 +2,7 @@
 
 from .config import Config
 from .config_file import load_config, parse_config
+from .data import read_labelled
 from .evaluate import Evaluation, evaluate, write_predictions
 from .fit import FitResult, TrainingInterrupted, fit
 from .loss import Loss
@@ -26,5 +27,6 @@ __all__ = [
     "fit",
     "load_config",
     "parse_config",
+    "read_labelled",
     "write_predictions",
 ]

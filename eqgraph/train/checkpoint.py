@@ -21,5 +21,7 @@ class CheckpointFile(TorchCheckpointIO):
         with replacing(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
         return torch.load(path, map_location=map_location, weights_only=True)

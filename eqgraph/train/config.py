@@ -21,7 +21,20 @@ from pydantic import (
 
 from eqgraph.models import MODELS
 
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
+
+_SECONDS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+}
 
 
 def seconds(time: Any) -> float:
@@ -102,7 +115,8 @@ class DataConfig(_Section):
         description="path, or list of paths, of the training structures (any format that ASE reads)"
     )
     valid: Annotated[int | float | Path, BeforeValidator(_held_out)] = Field(
-        0.1, description="path of the validation structures, or how many structures (or what fraction) of train to hold out"
+        0.1,
+        description="path of the validation structures, or how many structures (or what fraction) of train to hold out",
     )
     test: Annotated[dict[str, Path], BeforeValidator(_named_paths)] = Field(
         {}, description="path, list of paths or {name: path} of structures for the error table after the training"
@@ -123,7 +137,9 @@ class ModelConfig(_Section):
 
     model_config = ConfigDict(extra="allow")
 
-    architecture: Literal[tuple(MODELS)] = Field("nequip", description="name of the network, a key of eqgraph.models.MODELS")
+    architecture: Literal[tuple(MODELS)] = Field(
+        "nequip", description="name of the network, a key of eqgraph.models.MODELS"
+    )
     cutoff: PositiveFloat = Field(5.0, description="distance in Å up to which atoms are neighbors")
 
     @property
@@ -140,9 +156,13 @@ class ModelConfig(_Section):
 class LossConfig(_Section):
     """Weights of the mean squared errors, see `eqgraph.train.Loss`."""
 
-    energy: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²")
+    energy: NonNegativeFloat = Field(
+        1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²"
+    )
     forces: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of a force component, (eV/Å)²")
-    stress: NonNegativeFloat = Field(0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²")
+    stress: NonNegativeFloat = Field(
+        0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²"
+    )
 
     @model_validator(mode="after")
     def _check_any(self) -> LossConfig:
@@ -174,7 +194,9 @@ class CosineSchedule(_Section):
     """Anneal the learning rate along half a cosine, by steps or by time, whichever is further."""
 
     name: Literal["cosine"] = "cosine"
-    warmup_steps: int = Field(0, ge=0, description="optimizer steps in which the learning rate rises linearly at the start")
+    warmup_steps: int = Field(
+        0, ge=0, description="optimizer steps in which the learning rate rises linearly at the start"
+    )
     final_fraction: float = Field(0.01, ge=0, le=1, description="learning rate at the end as a fraction of the first")
 
 
@@ -208,18 +230,26 @@ class TrainingConfig(_Section):
     resume: bool = Field(False, description="true to go on from last.ckpt in the output directory")
     seed: int = Field(0, ge=0, description="seed of the weights, of the split and of the order of the structures")
     batch_size: PositiveInt = Field(5, description="structures per optimizer step")
-    valid_batch_size: PositiveInt = Field(32, description="structures per step of validation; changes speed and memory only")
+    valid_batch_size: PositiveInt = Field(
+        32, description="structures per step of validation; changes speed and memory only"
+    )
     max_epochs: PositiveInt = Field(1000, description="passes over the training structures")
     max_time: Annotated[float | None, BeforeValidator(lambda time: None if time is None else seconds(time))] = Field(
         None, description="time after which training stops ('00:10:00', '4 min', seconds), or null for no limit"
     )
-    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay per step of the running mean of the weights; 0 turns it off")
+    ema_decay: float = Field(
+        0.99, ge=0, lt=1, description="decay per step of the running mean of the weights; 0 turns it off"
+    )
     early_stopping: PositiveInt | None = Field(
         None, description="epochs without a better validation loss before training stops, or null for never"
     )
-    dtype: Literal["float32", "float64"] = Field("float32", description="precision of the network (energies are float64 always)")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:1")
-    threads: PositiveInt | None = Field(None, description="CPU threads of PyTorch, or null for at most 4 of those there are")
+    dtype: Literal["float32", "float64"] = Field(
+        "float32", description="precision of the network (energies are float64 always)"
+    )
+    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:1")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of PyTorch, or null for at most 4 of those there are"
+    )
     deterministic: bool = Field(True, description="same seed, same machine, same numbers; false may be faster on a GPU")
 
 

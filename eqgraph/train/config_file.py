@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
 
     def absolute(value: Any) -> Any:
         if isinstance(value, str):
-            return str(folder / Path(value).expanduser())
+            return os.path.normpath(folder / Path(value).expanduser())
         if isinstance(value, list):
             return [absolute(entry) for entry in value]
         if isinstance(value, dict):
@@ -143,10 +144,11 @@ def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Section name -> its keys with their pydantic fields, for the architecture and the schedule that `raw` names."""
     sections: dict[str, dict[str, Any]] = {}
     for name, field in Config.model_fields.items():
-        if name == "schedule":
-            kind = SCHEDULES.get(schedule_name(raw.get(name) or {}), CosineSchedule)
-        else:
-            kind = field.annotation
+        kind = (
+            SCHEDULES.get(schedule_name(raw.get(name) or {}), CosineSchedule)
+            if name == "schedule"
+            else field.annotation
+        )
         sections[name] = dict(kind.model_fields)
     model = raw.get("model")
     architecture = model.get("architecture", "nequip") if isinstance(model, dict) else "nequip"
@@ -161,7 +163,9 @@ def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
         known = list(sections)
         nearest = difflib.get_close_matches(keys[0], known, n=1)
         homes = [f"{section}.{keys[0]}" for section, fields in sections.items() if keys[0] in fields]
-        return f"Did you mean '{(homes or nearest)[0]}'?" if homes or nearest else f"The sections are: {', '.join(known)}."
+        return (
+            f"Did you mean '{(homes or nearest)[0]}'?" if homes or nearest else f"The sections are: {', '.join(known)}."
+        )
     known = list(sections.get(keys[0], ()))
     homes = [f"{section}.{keys[-1]}" for section, fields in sections.items() if keys[-1] in fields]
     if homes:
@@ -177,4 +181,6 @@ def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
 def _advice(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
     """The description of the key, as the thing to do."""
     field = _sections(raw).get(keys[0], {}).get(keys[1]) if len(keys) > 1 else None
-    return f"Set {'.'.join(keys[:2])}: {field.description}." if field is not None and field.description else "Correct it."
+    return (
+        f"Set {'.'.join(keys[:2])}: {field.description}." if field is not None and field.description else "Correct it."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,25 @@ class EpochShuffle(torch.utils.data.Sampler[int]):
         return self.length
 
 
+def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> list[Frame]:
+    """All structures of some files; labels may be missing here and there, but not everywhere.
+
+    Args:
+        paths: files that ASE reads.
+        keys: energy_key, forces_key, stress_key.
+        *needed: lists of "energy", "forces", "stress": of each list at least one structure must have at least one label.
+
+    Raises:
+        ValueError: if no structure has such a label; lists the keys that are there. And for the reasons of read_frames.
+    """
+    frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
+    molecules = [frame for frame in frames if not frame.is_isolated_atom]
+    for names in needed:
+        if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
+            read_frames(paths[0], **keys, require=names)  # raises
+    return frames
+
+
 class PotentialData(LightningDataModule):
     """Reads everything that a config names, before the training begins: what is wrong with the last test file is said at once.
 
@@ -75,21 +94,25 @@ class PotentialData(LightningDataModule):
         super().__init__()
         self.config = config
         data, cutoff = config.data, config.model.cutoff
-        needed = [name for name in ("energy", "forces", "stress") if getattr(config.loss, name) > 0]
-        frames = self._read(data.train, *([name] for name in needed))
+        needed = [[name] for name, weight in config.loss if weight > 0]
+        keys = {"energy_key": data.energy_key, "forces_key": data.forces_key, "stress_key": data.stress_key}
+        frames = read_labelled(data.train, keys, *needed)
         isolated = [frame for frame in frames if frame.is_isolated_atom]
         frames = [frame for frame in frames if not frame.is_isolated_atom]
         if not frames:
-            raise ValueError(f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some.")
+            raise ValueError(
+                f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some."
+            )
         if data.isolated_atoms is not None:
-            isolated += self._read([data.isolated_atoms])
+            isolated += read_labelled([data.isolated_atoms], keys)
         if isinstance(data.valid, Path):
-            train, valid = frames, self._read([data.valid], *([name] for name in needed))
+            train, valid = frames, read_labelled([data.valid], keys, *needed)
         else:
             train, valid = self._split(frames)
         self.train, self.valid = AtomsDataset(train, cutoff), AtomsDataset(valid, cutoff)
         self.test = {
-            name: AtomsDataset(self._read([path], ["energy", "forces"]), cutoff) for name, path in data.test.items()
+            name: AtomsDataset(read_labelled([path], keys, ["energy", "forces"]), cutoff)
+            for name, path in data.test.items()
         }
         self.species = self.train.species
         require_known_species(self.valid, self.species, "data.valid")
@@ -127,16 +150,6 @@ class PotentialData(LightningDataModule):
         train = [frame for index, frame in enumerate(frames) if index not in held_out]
         return train, [frames[index] for index in sorted(held_out)]
 
-    def _read(self, paths: list[Path], *needed: list[str]) -> list[Frame]:
-        """All structures of some files; for each list of labels in `needed`, at least one structure must have one of these."""
-        keys = {f"{name}_key": getattr(self.config.data, f"{name}_key") for name in ("energy", "forces", "stress")}
-        frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
-        molecules = [frame for frame in frames if not frame.is_isolated_atom]
-        for names in needed:
-            if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
-                read_frames(paths[0], **keys, require=names)  # raises, and lists the keys that are there
-        return frames
-
     def _avg_num_neighbors(self) -> float:
         if not any(data.num_edges for data in self.train):
             raise ValueError(
@@ -157,5 +170,7 @@ class PotentialData(LightningDataModule):
             ]
             scale = float(np.std(binding))
         if not scale > 0:
-            raise ValueError(f"Expected labels that differ, came {scale:g} as {source}. Check the labels in data.train.")
+            raise ValueError(
+                f"Expected labels that differ, came {scale:g} as {source}. Check the labels in data.train."
+            )
         return scale, source

@@ -127,25 +127,33 @@ def _choices(config: Config, data: PotentialData, potential: Potential, device: 
 
 def _labels(data: PotentialData) -> str:
     """How many of the training structures have which label: a part of them without forces should not go unnoticed."""
-    counts = {name: sum(getattr(frame, name) is not None for frame in data.train.frames) for name in ("energy", "forces", "stress")}
-    return ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count) + " training structures"
+    counts = {
+        name: sum(getattr(frame, name) is not None for frame in data.train.frames)
+        for name in ("energy", "forces", "stress")
+    }
+    return (
+        ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count)
+        + " training structures"
+    )
 
 
 def _left_behind(output: RunDirectory) -> str:
     """Which good files there are after an accident."""
-    found = [
-        f"{what}: {path}"
-        for what, path in (("The last good model", output.model), ("the last checkpoint", output.checkpoint))
-        if path.is_file()
-    ]
-    if not found:
-        return "No model had been saved yet."
-    resume = " (go on from it with training.resume=true)" if output.checkpoint.is_file() else ""
-    return f"{'; '.join(found)}{resume}."
+    found = []
+    if output.model.is_file():
+        found.append(f"The last good model is intact: {output.model}.")
+    if output.checkpoint.is_file():
+        found.append(f"The last checkpoint is intact: {output.checkpoint} (training.resume=true goes on from it).")
+    return " ".join(found) or "No model had been saved yet."
 
 
 def _train(
-    config: Config, data: PotentialData, potential: Potential, output: RunDirectory, device: torch.device, console: Console
+    config: Config,
+    data: PotentialData,
+    potential: Potential,
+    output: RunDirectory,
+    device: torch.device,
+    console: Console,
 ) -> list[dict[str, float]]:
     training = config.training
     timer = Timer(timedelta(seconds=training.max_time) if training.max_time else None, verbose=False)

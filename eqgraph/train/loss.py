@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
@@ -14,6 +13,7 @@ def mean_square(predicted: Float[Tensor, "*shape"], labels: Float[Tensor, "*shap
     """Mean of (predicted - label)² over the finite labels; zero if there are none.
 
     Example:
+        >>> import torch
         >>> mean_square(torch.tensor([1.0, 5.0]), torch.tensor([3.0, torch.nan]))
         tensor(4.)
     """

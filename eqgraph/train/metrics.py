@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 from torch_geometric.data import Data
@@ -19,6 +18,7 @@ class ErrorSum:
     """Sums of |error| and error² over labelled entries: the same mean errors however the entries came in batches.
 
     Example:
+        >>> import torch
         >>> errors = ErrorSum()
         >>> errors.update(torch.tensor([3.0, -4.0, 1.0]), torch.tensor([0.0, 0.0, torch.nan]))
         >>> errors.count, errors.mae, errors.mse

@@ -17,7 +17,7 @@ from .loss import Loss
 from .metrics import PotentialErrors
 
 
-class DivergedError(RuntimeError):
+class DivergedError(FloatingPointError):
     """The loss is not a number any more."""
 
 
@@ -95,6 +95,8 @@ class PotentialModule(LightningModule):
         for name, errors in (("energy", self.errors.energy_per_atom), ("forces", self.errors.forces)):
             if errors.count:
                 self.log_dict({f"valid_{name}_rmse": errors.rmse, f"valid_{name}_mae": errors.mae})
+        if isinstance(self.schedule, PlateauSchedule):
+            self.lr_schedulers().step(self.errors.loss(self.weights))
 
     def configure_optimizers(self) -> dict:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer.name]
@@ -111,7 +113,9 @@ class PotentialModule(LightningModule):
                 patience=self.schedule.patience,
                 min_lr=self.schedule.min_learning_rate,
             )
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "valid_loss"}}
+            # Lightning would step it after the epoch's checkpoint, and a resumed run would miss that step: never let it
+            never = {"monitor": "valid_loss", "frequency": 2**31}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **never}}
         if isinstance(self.schedule, CosineSchedule):
             # a lambda, because LambdaLR puts all else that it calls into the checkpoint
             scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._cosine(step))

@@ -28,7 +28,10 @@ class RunDirectory:
 
     def parity(self, name: str) -> Path:
         """The parity plot of a set of structures."""
-        return self.path / f"parity_{''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in name)}.png"
+        return (
+            self.path
+            / f"parity_{''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in name)}.png"
+        )
 
     def check(self, overwrite: bool, resume: bool) -> None:
         """Refuse a directory that holds a run, unless told what to do with it.

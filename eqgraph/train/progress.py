@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+class _TwoLineBar(Progress):
+    """A progress bar with numbers below: beside it, 80 columns are too few."""
+
+    numbers = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.numbers)
 
 
 class TrainingProgress(ProgressBar):
@@ -25,7 +36,7 @@ class TrainingProgress(ProgressBar):
     def __init__(self, console: Console, progress: Callable[[], float]) -> None:
         super().__init__()
         self.console, self.progress = console, progress
-        self._bar: Progress | None = None
+        self._bar: _TwoLineBar | None = None
         self._enabled = True
         self._epoch, self._rate, self._loss, self._valid = 0, 0.0, float("nan"), ""
         self._step_time = self._line_time = time.monotonic()
@@ -46,11 +57,11 @@ class TrainingProgress(ProgressBar):
                 TimeElapsedColumn(),
                 TextColumn("<"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[numbers]}"),
+                TextColumn("{task.fields[rate]}"),
             )
-            self._bar = Progress(*columns, console=self.console, refresh_per_second=4, speed_estimate_period=120)
+            self._bar = _TwoLineBar(*columns, console=self.console, refresh_per_second=4, speed_estimate_period=120)
             self._bar.start()
-            self._task = self._bar.add_task(self._where(trainer), total=1.0, numbers="")
+            self._task = self._bar.add_task(self._where(trainer), total=1.0, rate="")
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._epoch = trainer.current_epoch + 1
@@ -88,12 +99,16 @@ class TrainingProgress(ProgressBar):
         return f"epoch {self._epoch}/{trainer.max_epochs}"
 
     def _numbers(self) -> str:
-        return f"{self._rate:.1f} it/s · loss {self._loss:.3g}{self._valid}"
+        return f"loss {self._loss:.3g}{self._valid}"
 
     def _show(self, trainer: Trainer) -> None:
         if self._bar is not None:
+            self._bar.numbers = self._numbers()
             self._bar.update(
-                self._task, completed=self.progress(), description=self._where(trainer), numbers=self._numbers()
+                self._task,
+                completed=min(self.progress(), 1.0),
+                description=self._where(trainer),
+                rate=f"{self._rate:.1f} it/s",
             )
         elif time.monotonic() - self._line_time > SECONDS_BETWEEN_LINES:
             self._print_line(trainer)
@@ -101,7 +116,7 @@ class TrainingProgress(ProgressBar):
     def _print_line(self, trainer: Trainer) -> None:
         self._line_time = time.monotonic()
         if self._enabled:
-            line = f"{self._where(trainer)} · {self.progress():.0%} · {self._numbers()}"
+            line = f"{self._where(trainer)} · {self.progress():.0%} · {self._rate:.1f} it/s · {self._numbers()}"
             self.console.print(line, soft_wrap=True, highlight=False)
 
     def _stop(self) -> None:

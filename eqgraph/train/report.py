@@ -120,7 +120,14 @@ def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: li
     order = np.random.default_rng(0).permutation(np.flatnonzero(finite))
     truth, predicted, colors = truth[order], predicted[order], colors[order]
     few = len(truth) < 500
-    style = {"c": colors, "s": 14 if few else 5, "alpha": 0.8 if few else 0.5, "linewidths": 0, "rasterized": True, "zorder": 2}
+    style = {
+        "c": colors,
+        "s": 14 if few else 5,
+        "alpha": 0.8 if few else 0.5,
+        "linewidths": 0,
+        "rasterized": True,
+        "zorder": 2,
+    }
 
     low, high = min(truth.min(), predicted.min()), max(truth.max(), predicted.max())
     margin = 0.04 * (high - low) or 0.01
@@ -143,7 +150,9 @@ def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: li
         label = f"{name}{_errors(group.sums, unit)}"
         above.plot([], [], "o", color=COLORS[index % len(COLORS)], markersize=5, label=label)
     title = _errors(sums, unit) if len(groups) > 1 else None
-    above.legend(title=title, frameon=False, loc="upper left", fontsize="small", title_fontsize="small", alignment="left")
+    above.legend(
+        title=title, frameon=False, loc="upper left", fontsize="small", title_fontsize="small", alignment="left"
+    )
 
 
 def _errors(sums: ErrorSum, unit: str) -> str:

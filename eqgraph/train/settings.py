@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from .config import TrainingConfig
+from .config import DEVICE_PATTERN, TrainingConfig
 
 # Lightning's remarks that our own table replaces (devices, tips, why fit stopped)
 _CHATTY_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")
@@ -31,7 +32,7 @@ def choose_device(name: str) -> torch.device:
     """The device that a config's name means; "auto" is the first GPU where there is one.
 
     Raises:
-        ValueError: if there is no such device.
+        ValueError: if it means none, or there is no such device.
 
     Example:
         >>> choose_device("cpu")
@@ -39,6 +40,8 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(DEVICE_PATTERN, name):
+        raise ValueError(f"Expected auto, cpu, cuda or cuda:1 as device, came '{name}'. Choose one of these.")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(

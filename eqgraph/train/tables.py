@@ -38,7 +38,7 @@ def error_table(errors: dict[str, PotentialErrors]) -> Table:
         for index, row in enumerate(sums.rows()):
             table.add_row(
                 name if index == 0 else "",
-                row.quantity,
+                row.quantity.removesuffix(" per atom"),  # the unit says so
                 row.element,
                 _three_digits(row.mae),
                 _three_digits(row.rmse),

@@ -28,7 +28,12 @@ def test_open_structures_have_a_zero_cell():
 
 
 def test_batches_have_one_cell_per_graph():
-    structures = [ase.build.bulk("Cu"), Atoms("H"), ase.build.molecule("CH4"), ase.build.fcc111("Al", (1, 1, 3), vacuum=5)]
+    structures = [
+        ase.build.bulk("Cu"),
+        Atoms("H"),
+        ase.build.molecule("CH4"),
+        ase.build.fcc111("Al", (1, 1, 3), vacuum=5),
+    ]
     (batch,) = DataLoader([from_ase(atoms, 4.0) for atoms in structures], batch_size=4)
     assert batch.cell.shape == (4, 3, 3)
     assert batch.pbc.tolist() == [[True] * 3, [False] * 3, [False] * 3, [True, True, False]]

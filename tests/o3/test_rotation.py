@@ -11,9 +11,7 @@ TO_MATRIX = {
     "axis_angle": o3.axis_angle_to_matrix,
     "matrix": lambda R: R,
 }
-CONVERSIONS = [
-    (a, b) for a, b in itertools.product(TO_MATRIX, TO_MATRIX) if a != b and hasattr(o3, f"{a}_to_{b}")
-]
+CONVERSIONS = [(a, b) for a, b in itertools.product(TO_MATRIX, TO_MATRIX) if a != b and hasattr(o3, f"{a}_to_{b}")]
 
 
 def matrix(kind, rotation):

@@ -7,16 +7,13 @@ import torch
 
 from eqgraph import o3
 
-TRIPLES = [
-    (l1, l2, l3) for l1, l2, l3 in itertools.product(range(5), repeat=3) if abs(l1 - l2) <= l3 <= l1 + l2
-]
+TRIPLES = [(l1, l2, l3) for l1, l2, l3 in itertools.product(range(5), repeat=3) if abs(l1 - l2) <= l3 <= l1 + l2]
 LARGE = [(6, 7, 8), (8, 8, 8), (12, 9, 11), (10, 10, 20)]
 
 
 @pytest.mark.parametrize("ls", [*TRIPLES, *LARGE])
 def test_wigner_3j_is_invariant_and_has_norm_one(ls):
     C = o3.wigner_3j(*ls, torch.float64)
-    D1, D2, D3 = (o3.wigner_D(l, *o3.rand_angles(dtype=torch.float64)) for l in ls)
     angles = o3.rand_angles(dtype=torch.float64)
     D1, D2, D3 = (o3.wigner_D(l, *angles) for l in ls)
     turned = torch.einsum("ijk,il,jm,kn->lmn", C, D1, D2, D3)
@@ -28,9 +25,7 @@ def test_wigner_3j_is_invariant_and_has_norm_one(ls):
 def test_wigner_3j_orthogonality(ls):
     """The couplings to all l3, times √(2 l3 + 1), are an orthogonal change of basis."""
     l1, l2 = ls
-    blocks = [
-        o3.wigner_3j(l1, l2, l3, torch.float64) * (2 * l3 + 1) ** 0.5 for l3 in range(abs(l1 - l2), l1 + l2 + 1)
-    ]
+    blocks = [o3.wigner_3j(l1, l2, l3, torch.float64) * (2 * l3 + 1) ** 0.5 for l3 in range(abs(l1 - l2), l1 + l2 + 1)]
     Q = torch.cat(blocks, dim=-1).flatten(0, 1)
     torch.testing.assert_close(Q @ Q.T, torch.eye(len(Q), dtype=torch.float64), rtol=0, atol=1e-13)
 
@@ -76,15 +71,6 @@ def test_wigner_3j_dtype():
     assert o3.wigner_3j(1, 1, 1, device="meta").device.type == "meta"
 
 
-def test_wigner_3j_does_not_import_sympy_or_scipy():
-    import subprocess
-    import sys
-
-    code = "import sys; before = set(sys.modules); import eqgraph.o3.wigner as w; w.wigner_3j(2, 2, 2); "
-    code += "import torch; assert 'scipy' not in open(w.__file__).read() and 'sympy' not in open(w.__file__).read()"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_wigner_3j_errors():
     with pytest.raises(ValueError, match=r"got \(1, 1, 3\), for which no invariant exists. Choose l3 between 0 and 2"):
         o3.wigner_3j(1, 1, 3)
@@ -105,7 +91,9 @@ def test_wigner_D_is_a_representation(l):
 def test_wigner_D_is_the_exponential_of_the_generators(l):
     alpha, beta, gamma = o3.rand_angles(10, dtype=torch.float64)
     X = o3.so3_generators(l, torch.float64)
-    expected = [torch.linalg.matrix_exp(angle[:, None, None] * X[i]) for angle, i in ((alpha, 1), (beta, 0), (gamma, 1))]
+    expected = [
+        torch.linalg.matrix_exp(angle[:, None, None] * X[i]) for angle, i in ((alpha, 1), (beta, 0), (gamma, 1))
+    ]
     actual = o3.wigner_D(l, alpha, beta, gamma)
     torch.testing.assert_close(actual, expected[0] @ expected[1] @ expected[2], rtol=0, atol=1e-12)
 
@@ -148,7 +136,8 @@ def test_so3_generators_are_those_of_su2_in_the_real_basis(l):
     assert X.imag.abs().max() < 1e-14
 
 
-def test_default_dtypes_follow_torch(_float64):
+@pytest.mark.usefixtures("_float64")
+def test_default_dtypes_follow_torch():
     assert o3.so3_generators(1).dtype == torch.float64
     assert o3.su2_generators(1).dtype == torch.complex128
     assert o3.change_basis_real_to_complex(1).dtype == torch.complex128
@@ -156,7 +145,7 @@ def test_default_dtypes_follow_torch(_float64):
 
 
 def test_generator_errors():
-    with pytest.raises(ValueError, match="expected a spin of 0, 1/2, 1, ..., got 0.3"):
+    with pytest.raises(ValueError, match=r"expected a spin of 0, 1/2, 1, \.\.\., got 0\.3"):
         o3.su2_generators(0.3)
     with pytest.raises(ValueError, match="so3_generators: expected a degree of at least 0"):
         o3.so3_generators(-1)

@@ -22,7 +22,7 @@ def labelled(symbols: str, rng: np.random.Generator, cell: float | None = None) 
     if cell is not None:
         atoms.set_cell([cell] * 3)
         atoms.pbc = True
-    atoms.calc = MorsePotential(r0=1.2, rcut1=2.5, rcut2=3.5)
+    atoms.calc = MorsePotential(r0=1.2, rho0=3.0, rcut1=2.5, rcut2=3.5)
     results = {"energy": atoms.get_potential_energy() + sum(ISOLATED[symbol] for symbol in atoms.symbols)}
     results["forces"] = atoms.get_forces()
     if cell is not None:

@@ -18,7 +18,16 @@ def minimal(**sections: dict) -> dict:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("00:10:00", 600), ("10:00", 600), ("4 min", 240), ("30s", 30), ("2 hours", 7200), ("1.5 h", 5400), (90, 90), ("1 d", 86400)],
+    [
+        ("00:10:00", 600),
+        ("10:00", 600),
+        ("4 min", 240),
+        ("30s", 30),
+        ("2 hours", 7200),
+        ("1.5 h", 5400),
+        (90, 90),
+        ("1 d", 86400),
+    ],
 )
 def test_durations(text, expected):
     assert seconds(text) == expected
@@ -51,27 +60,45 @@ def test_architecture_config_is_complete_and_checked():
     ("sections", "message"),
     [
         ({"trainig": {}}, r"unknown key 'trainig'\. Did you mean 'training'\?"),
-        ({"training": {"batch_sise": 5}}, r"unknown key 'training\.batch_sise'\. Did you mean 'training\.batch_size'\?"),
-        ({"optimizer": {"batch_size": 5}}, r"unknown key 'optimizer\.batch_size'\. Did you mean 'training\.batch_size'\?"),
+        (
+            {"training": {"batch_sise": 5}},
+            r"unknown key 'training\.batch_sise'\. Did you mean 'training\.batch_size'\?",
+        ),
+        (
+            {"optimizer": {"batch_size": 5}},
+            r"unknown key 'optimizer\.batch_size'\. Did you mean 'training\.batch_size'\?",
+        ),
         ({"batch_size": {}}, r"unknown key 'batch_size'\. Did you mean 'training\.batch_size'\?"),
         ({"model": {"num_layer": 2}}, r"unknown key 'model\.num_layer'\. Did you mean 'model\.num_layers'\?"),
         ({"loss": {"zzz": 2}}, r"unknown key 'loss\.zzz'\. The keys of loss are: energy, forces, stress\."),
         ({"schedule": {"name": "plateau", "patiense": 2}}, r"Did you mean 'schedule\.patience'\?"),
         ({"schedule": {"name": "step"}}, r"'schedule\.name': expected one of plateau, cosine, constant, came 'step'"),
-        ({"training": {"batch_size": "many"}}, r"'training\.batch_size': expected a valid integer, came 'many'\. Set training\.batch_size: "),
+        (
+            {"training": {"batch_size": "many"}},
+            r"'training\.batch_size': expected a valid integer, came 'many'\. Set training\.batch_size: ",
+        ),
         ({"training": {"batch_size": 0}}, r"'training\.batch_size': expected greater than 0, came 0"),
         ({"training": {"max_time": "soon"}}, r"'training\.max_time': expected a duration above zero .*, came 'soon'"),
         ({"training": {"device": "tpu"}}, r"'training\.device': .*came 'tpu'\. Set training\.device: auto, cpu, cuda"),
         ({"training": {"ema_decay": 1.0}}, r"'training\.ema_decay': expected less than 1, came 1\.0"),
-        ({"model": {"cutoff": 0}}, r"'model\.cutoff': expected greater than 0, came 0\. Set model\.cutoff: distance in Å"),
+        (
+            {"model": {"cutoff": 0}},
+            r"'model\.cutoff': expected greater than 0, came 0\. Set model\.cutoff: distance in Å",
+        ),
         ({"model": {"cutoff": -1.0}}, r"'model\.cutoff': expected greater than 0, came -1\.0"),
-        ({"model": {"num_layers": 0}}, r"'model\.num_layers': expected greater than 0, came 0\. Set model\.num_layers: "),
+        (
+            {"model": {"num_layers": 0}},
+            r"'model\.num_layers': expected greater than 0, came 0\. Set model\.num_layers: ",
+        ),
         ({"model": {"architecture": "nequipp"}}, r"'model\.architecture': expected 'nequip'.*, came 'nequipp'"),
         ({"data": {"valid": 1.5}}, r"'data\.valid': expected a fraction between 0 and 1, .* came 1\.5"),
         ({"data": {"valid": 0}}, r"'data\.valid': expected at least 1 structure.* came 0"),
         ({"data": {"valid": [1]}}, r"'data\.valid': expected a path, a number of structures .* came \[1\]"),
         ({"data": {"train": []}}, r"'data\.train': .*came \[\]"),
-        ({"data": {"atomic_energies": "isolatet"}}, r"'data\.atomic_energies': expected one of auto, .* came 'isolatet'"),
+        (
+            {"data": {"atomic_energies": "isolatet"}},
+            r"'data\.atomic_energies': expected one of auto, .* came 'isolatet'",
+        ),
         ({"data": {"atomic_energies": {"H": "x"}}}, r"'data\.atomic_energies': expected one of auto, .*\{H: -13\.6"),
         ({"loss": {"energy": 0, "forces": 0}}, r"'loss': expected at least one weight above zero"),
         ({"loss": {"energy": -1}}, r"'loss\.energy': expected greater than or equal to 0, came -1"),
@@ -83,7 +110,9 @@ def test_mistakes_are_named(sections, message):
 
 
 def test_missing_key_and_several_mistakes():
-    with pytest.raises(ValueError, match=r"expected 'training\.output', came nothing\. Set training\.output: directory") as caught:
+    with pytest.raises(
+        ValueError, match=r"expected 'training\.output', came nothing\. Set training\.output: directory"
+    ) as caught:
         parse_config({"data": {"train": "a.xyz", "vald": 1}, "training": {}}, source="file.yaml")
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["file.yaml", "file.yaml"]
 
@@ -101,7 +130,10 @@ def write(path: Path, raw: dict) -> Path:
 
 def test_relative_paths(tmp_path, monkeypatch):
     """Those in the file belong to the file, those in overrides to the working directory."""
-    file = write(tmp_path / "configs" / "a.yaml", minimal(data={"train": ["x.xyz", "/abs/y.xyz"], "test": {"t": "t.xyz"}, "valid": 0.2}))
+    file = write(
+        tmp_path / "configs" / "a.yaml",
+        minimal(data={"train": ["x.xyz", "/abs/y.xyz"], "test": {"t": "t.xyz"}, "valid": 0.2}),
+    )
     monkeypatch.chdir(tmp_path)
     config = load_config("configs/a.yaml", ["data.isolated_atoms=atoms.xyz", "data.test.u=u.xyz"])
     assert config.data.train == [tmp_path / "configs" / "x.xyz", Path("/abs/y.xyz")]

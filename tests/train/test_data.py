@@ -93,7 +93,9 @@ def test_unknown_species_in_a_test_set(raw, folder):
     frames = ase.io.read(folder / "test.xyz", ":")
     frames[3].symbols[0] = "S"
     ase.io.write(folder / "test.xyz", frames)
-    with pytest.raises(ValueError, match=r"data\.test\.test: expected only elements .*\(H, O\), came S in frame 3\. Remove"):
+    with pytest.raises(
+        ValueError, match=r"data\.test\.test: expected only elements .*\(H, O\), came S in frame 3\. Remove"
+    ):
         PotentialData(parse_config(raw))
 
 
@@ -105,7 +107,7 @@ def test_wrong_key_lists_the_right_one(raw):
 
 def test_missing_and_empty_file(raw, folder):
     raw["data"]["test"] = str(folder / "nowhere.xyz")
-    with pytest.raises(FileNotFoundError, match="nowhere.xyz"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.xyz"):
         PotentialData(parse_config(raw))
     (folder / "empty.xyz").touch()
     raw["data"]["test"] = str(folder / "empty.xyz")

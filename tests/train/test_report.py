@@ -1,0 +1,72 @@
+"""Pictures that show what they should, whatever labels there are."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from eqgraph.datasets import AtomsDataset, read_frames
+from eqgraph.models import build_potential
+from eqgraph.train import evaluate
+from eqgraph.train.history import COLUMNS
+from eqgraph.train.report import plot_learning_curve, plot_parity
+from eqgraph.train.tables import error_table, write_errors
+
+
+@pytest.fixture
+def evaluation(folder):
+    config = {"num_layers": 1, "num_features": 4, "lmax": 1, "num_radial": 4, "radial_hidden": [8]}
+    potential = build_potential("nequip", config, [1, 8], 4.0, [-13.0, -2040.0], [1.0, 1.0], 3.0)
+    return evaluate(potential, AtomsDataset(read_frames(folder / "test.xyz"), 4.0))
+
+
+def assert_picture(path):
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(content) > 10_000
+
+
+def test_parity(evaluation, tmp_path):
+    plot_parity(tmp_path / "parity.png", evaluation, "test")
+    assert_picture(tmp_path / "parity.png")
+
+
+def test_parity_of_energies_alone(evaluation, tmp_path):
+    evaluation = dataclasses.replace(evaluation, forces_labels=np.full_like(evaluation.forces_labels, np.nan))
+    plot_parity(tmp_path / "parity.png", evaluation, "test")
+    assert_picture(tmp_path / "parity.png")
+
+
+def test_parity_of_nothing(evaluation, tmp_path):
+    evaluation = dataclasses.replace(
+        evaluation,
+        forces_labels=np.full_like(evaluation.forces_labels, np.nan),
+        energy_labels=np.full_like(evaluation.energy_labels, np.nan),
+    )
+    with pytest.raises(ValueError, match="expected energy or force labels, 'test' has none"):
+        plot_parity(tmp_path / "parity.png", evaluation, "test")
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("num_epochs", [1, 5, 300])
+def test_learning_curve(tmp_path, num_epochs):
+    rows = [dict.fromkeys(COLUMNS, 1.0 / epoch) | {"epoch": epoch} for epoch in range(1, num_epochs + 1)]
+    plot_learning_curve(tmp_path / "curve.png", rows)
+    assert_picture(tmp_path / "curve.png")
+
+
+def test_learning_curve_without_forces_and_with_gaps(tmp_path):
+    rows = [dict.fromkeys(COLUMNS, 1.0) | {"epoch": epoch, "valid_loss": np.nan} for epoch in (1, 2)]
+    for row in rows:
+        row["valid_forces_rmse_meV_per_A"] = np.nan
+    plot_learning_curve(tmp_path / "curve.png", rows)
+    assert_picture(tmp_path / "curve.png")
+
+
+def test_tables(evaluation, tmp_path):
+    errors = {"first": evaluation.errors, "second": evaluation.errors}
+    assert error_table(errors).row_count == 2 * len(evaluation.errors.rows())
+    write_errors(tmp_path / "errors.csv", errors)
+    lines = (tmp_path / "errors.csv").read_text().splitlines()
+    assert lines[0] == "structures,quantity,element,unit,mae,rmse,count"
+    assert len(lines) == 1 + 2 * len(evaluation.errors.rows())
