@@ -86,6 +86,23 @@ def test_train_then_eval(folder, capsys):
     assert all((first[name] == second[name]).all() for name in first)
 
 
+def test_the_example(folder, capsys):
+    """The keys of the example, with data and sizes of a test."""
+    example = Path(__file__).parents[1] / "examples" / "potential.yaml"
+    overrides = {
+        "data.train": folder / "data" / "train.xyz",
+        "data.valid": 4,
+        "data.test": "{}",
+        "data.isolated_atoms": "null",
+        "model.num_features": 4,
+        "training.output": folder / "example",
+        "training.max_epochs": 1,
+        "training.threads": 1,
+    }
+    assert main(["train", str(example), *(f"{key}={value}" for key, value in overrides.items())]) == 0
+    assert (folder / "example" / "model.eqg").exists()
+
+
 @pytest.fixture
 def model(folder) -> str:
     assert main(["train", str(folder / "configs" / "a.yaml"), "training.max_epochs=1"]) == 0

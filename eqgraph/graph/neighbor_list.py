@@ -139,7 +139,7 @@ def _without_gaps(coordinate: np.ndarray, gap: float) -> np.ndarray:
     order = coordinate.argsort(kind="stable")
     steps = np.diff(coordinate[order], prepend=coordinate[order[0]])
     moved = np.empty_like(coordinate)
-    moved[order] = steps.cumsum()
+    moved[order] = np.minimum(steps, gap).cumsum()
     return moved
 
 

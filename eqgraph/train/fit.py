@@ -64,7 +64,7 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
     """
     console = console or Console()
     output = RunDirectory(config.training.output)
-    output.check(config.training.overwrite, config.training.resume)
+    output.check(config)
     device = choose_device(config.training.device)
     with settings(config.training):
         data = PotentialData(config)
@@ -218,8 +218,9 @@ def _report(
         raise DivergedError("Expected a finite validation loss at least once, came none.")
     potential, header = load_potential(output.model, device)
     evaluations: dict[str, Evaluation] = {}
-    for name, dataset in {"train": data.train, "valid": data.valid, **data.test}.items():
-        evaluations[name] = evaluate(potential, dataset, config.training.valid_batch_size)
+    with console.status("Evaluating the best model"):
+        for name, dataset in {"train": data.train, "valid": data.valid, **data.test}.items():
+            evaluations[name] = evaluate(potential, dataset, config.training.valid_batch_size)
     errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
     console.print(error_table(errors))
     write_errors(output.errors, errors)

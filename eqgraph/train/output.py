@@ -9,6 +9,25 @@ import yaml
 from .config import Config
 from .replacing import replacing
 
+# what a resumed run may do differently: how long, and on what
+_MAY_CHANGE = {
+    ("data", "test"),
+    *(
+        ("training", key)
+        for key in (
+            "output",
+            "overwrite",
+            "resume",
+            "valid_batch_size",
+            "max_epochs",
+            "max_time",
+            "early_stopping",
+            "device",
+            "threads",
+        )
+    ),
+}
+
 
 class RunDirectory:
     """Names of the files of a run.
@@ -33,14 +52,16 @@ class RunDirectory:
             / f"parity_{''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in name)}.png"
         )
 
-    def check(self, overwrite: bool, resume: bool) -> None:
+    def check(self, config: Config) -> None:
         """Refuse a directory that holds a run, unless told what to do with it.
 
         Raises:
-            ValueError: if it holds a run and neither `overwrite` nor `resume` is set, or both are.
+            ValueError: if it holds a run and neither `overwrite` nor `resume` is set, or both are, or the run to resume was another
+                one; names the keys that differ.
             FileNotFoundError: if there is nothing to resume.
             NotADirectoryError: if the path is a file.
         """
+        overwrite, resume = config.training.overwrite, config.training.resume
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(
                 f"Expected a directory as training.output, '{self.path}' is a file. Choose another path."
@@ -52,6 +73,8 @@ class RunDirectory:
                 f"Expected a run to resume in '{self.path}', found no {self.checkpoint.name} there. "
                 "Set training.resume=false to start one."
             )
+        if resume:
+            self._check_same(config)
         if not overwrite and not resume and (found := self._found()):
             raise ValueError(
                 f"Expected a new directory as training.output, '{self.path}' already holds a run "
@@ -66,8 +89,25 @@ class RunDirectory:
             for file in self._found():
                 file.unlink()
         with replacing(self.config) as temporary:
-            text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            written = config.model_dump(mode="json")
+            written["training"] |= {"overwrite": False, "resume": False}  # of this start, not of the run
+            text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
             temporary.write_text(text, encoding="utf-8")
+
+    def _check_same(self, config: Config) -> None:
+        before = yaml.safe_load(self.config.read_text(encoding="utf-8")) if self.config.is_file() else {}
+        now = config.model_dump(mode="json")
+        different = [
+            f"{section}.{key} ({before.get(section, {}).get(key)!r} before, {value!r} now)"
+            for section, keys in now.items()
+            for key, value in keys.items()
+            if (section, key) not in _MAY_CHANGE and before.get(section, {}).get(key) != value
+        ]
+        if different:
+            raise ValueError(
+                f"Expected to resume the run in '{self.path}' with its own config, came other values of "
+                f"{', '.join(different)}. Set them back, or start a new run in another directory."
+            )
 
     def _found(self) -> list[Path]:
         files = (self.config, self.model, self.checkpoint, self.history, self.errors, self.learning_curve)

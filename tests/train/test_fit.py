@@ -5,6 +5,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import resource
 from pathlib import Path
 
@@ -284,6 +285,30 @@ def test_output_directory_mistakes(raw, folder, console):
     with pytest.raises(ValueError, match=r"Expected training\.overwrite or training\.resume, came both"):
         run(raw, console, overwrite=True, resume=True)
     assert not (folder / "new").exists()
+
+
+def test_resuming_another_run_is_refused(raw, console):
+    run(raw, console, max_epochs=1)
+    raw["model"]["num_features"] = 5
+    with pytest.raises(
+        ValueError, match=r"other values of model\.num_features \(4 before, 5 now\), training\.seed \(0 before, 3 now\)"
+    ):
+        run(raw, console, resume=True, seed=3)
+
+
+def test_resuming_a_run_that_is_over_reports_again(raw, console):
+    first = run(raw, console)
+    (first.output / "errors.csv").unlink()
+    again = run(raw, console, resume=True)
+    assert again.history == first.history
+    assert (first.output / "errors.csv").exists()
+
+
+def test_progress_in_a_terminal(raw):
+    file = io.StringIO()
+    run(raw, Console(file=file, width=80, force_terminal=True, legacy_windows=False))
+    assert re.search(r"epoch 3/3 .*100% .* it/s", file.getvalue())
+    assert re.search(r"loss \S+ · valid RMSE E \S+ meV/atom, F \S+ meV/Å", file.getvalue())
 
 
 def test_other_files_in_the_output_directory_are_left_alone(raw, folder, console):
