@@ -9,6 +9,8 @@ import ase.io
 import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from eqgraph.replacing import replacing
+
 from .frame import Frame
 
 
@@ -63,12 +65,8 @@ def write_frames(
         if stresses is not None and stresses[index] is not None:
             atoms.info["pred_stress"] = _shaped(stresses[index], (3, 3), "stresses", index)
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        ase.io.write(partial, structures, format="extxyz")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        ase.io.write(temporary, structures, format="extxyz")
 
 
 def _writable(frame: Frame) -> ase.Atoms:

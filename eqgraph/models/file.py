@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import safetensors
@@ -11,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 import eqgraph
+from eqgraph.replacing import replacing
 
 from .build import MODELS, build_potential
 from .potential import Potential
@@ -21,7 +21,7 @@ FORMAT = "eqgraph-potential-1"
 def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict | None = None) -> None:
     """Write a potential with all that is needed to use it again.
 
-    The file appears whole or not at all: it is written beside its destination and then moved there.
+    The file appears whole or not at all.
 
     Args:
         path: destination, usually *.eqg.
@@ -55,7 +55,8 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
             f"save_potential: expected metadata that JSON can hold, got {error}. Use strings, finite numbers, lists and dicts."
         ) from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
-    _write_atomically(Path(path), safetensors.torch.save(tensors, metadata={"eqgraph": text}))
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata={"eqgraph": text}))
 
 
 def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[Potential, dict]:
@@ -107,23 +108,3 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
             "the version that wrote it, or train anew."
         ) from error
     return potential.to(device).eval(), header
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

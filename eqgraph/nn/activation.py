@@ -25,7 +25,7 @@ class Activation(torch.nn.Module):
 
     Example:
         >>> Activation("16x0e + 4x0o", [torch.nn.functional.silu, torch.tanh])
-        Activation [11] (16x0e+4x0o -> 16x0e+4x0o)
+        Activation [xx] (16x0e+4x0o -> 16x0e+4x0o)
 
     Reference: e3nn, arXiv:2207.09453, section on equivariant activations.
     """

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from .replacing import replacing
+from eqgraph.replacing import replacing
 
 
 class CheckpointFile(TorchCheckpointIO):

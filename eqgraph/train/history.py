@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 
-from .replacing import replacing
+from eqgraph.replacing import replacing
 
 COLUMNS = (
     "epoch",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from eqgraph.replacing import replacing
+
 from .config import Config
-from .replacing import replacing
 
 # what a resumed run may do differently: how long, and on what
 _MAY_CHANGE = {

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from eqgraph.replacing import replacing
+
 from .evaluate import Evaluation
 from .metrics import ErrorSum
-from .replacing import replacing
 
 # Okabe and Ito: told apart with every kind of color vision
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.table import Table
 
+from eqgraph.replacing import replacing
+
 from .metrics import ErrorRow, PotentialErrors
-from .replacing import replacing
 
 
 def choices_table(choices: dict[str, str]) -> Table:

@@ -12,6 +12,8 @@ from pathlib import Path
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` only if the block ends without an exception.
 
+    The content is on the disk before the name points to it, so that not even a power cut leaves half a file.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "numbers.csv")
@@ -25,6 +27,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
