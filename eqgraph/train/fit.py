@@ -228,5 +228,11 @@ def _report(
     for name, evaluation in evaluations.items():
         plot_parity(output.parity(name), evaluation, name)
     epoch = header["metadata"]["validation"]["epoch"]
-    console.print(f"Best model (epoch {epoch}): {output.model}", soft_wrap=True, highlight=False)
+    plots = [output.learning_curve, *map(output.parity, evaluations)]
+    for what, paths in (
+        (f"Best model (epoch {epoch})", [output.model]),
+        ("Tables", [output.history, output.errors]),
+        ("Plots", plots),
+    ):
+        console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
     return FitResult(output.path, output.model, errors, history)
