@@ -1,5 +1,6 @@
 """The potential as an ASE calculator."""
 
+import copy
 import os
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ class EqgraphCalculator(Calculator):
     """Energy [eV], forces [eV/Å], stress [eV/Å³] and per-atom energies [eV] for ASE.
 
     Args:
-        model: a model file (*.eqg), or a Potential.
+        model: a model file (*.eqg), or a Potential, which is copied.
         device: where to compute; that of a given Potential, or the CPU for a file, if None.
         dtype: floating-point type of the network ("float32" or "float64"), as stored if None.
 
@@ -42,7 +43,8 @@ class EqgraphCalculator(Calculator):
         dtype: str | None = None,
     ) -> None:
         super().__init__()
-        potential = model if isinstance(model, Potential) else load_potential(model)[0]
+        # a copy: the dtype, device and mode of the calculator are its own
+        potential = copy.deepcopy(model) if isinstance(model, Potential) else load_potential(model)[0]
         if device is not None:
             potential = potential.to(device)
         if dtype is not None:

@@ -1,5 +1,6 @@
 """Model files: safetensors with a JSON header. Reading one never executes code."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import safetensors
 import safetensors.torch
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 import eqgraph
 from eqgraph.replacing import replacing
@@ -38,6 +40,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         raise ValueError(
             f"save_potential: expected a network among {sorted(MODELS)}, got {type(network).__name__}. Save its state_dict instead."
         )
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     header = {
         "format": FORMAT,
         "eqgraph_version": eqgraph.__version__,
@@ -47,6 +50,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         "cutoff": potential.cutoff,
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
+        "sha256": _checksum(tensors),
     }
     try:
         text = json.dumps(header, allow_nan=False)
@@ -54,7 +58,6 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         raise ValueError(
             f"save_potential: expected metadata that JSON can hold, got {error}. Use strings, finite numbers, lists and dicts."
         ) from error
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata={"eqgraph": text}))
 
@@ -63,7 +66,7 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
     """Read a potential back, in evaluation mode, together with the metadata it was saved with.
 
     Returns:
-        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, dtype, metadata.
+        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -90,6 +93,8 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
         header = json.loads(text)
         if header["format"] != FORMAT:
             raise ValueError(f"format is {header['format']!r}, this version reads {FORMAT!r}")
+        if header["sha256"] != _checksum(tensors):
+            raise ValueError("the weights are not those that were written: the file is damaged")
         num_species = len(header["species"])
         potential = build_potential(
             header["architecture"],
@@ -108,3 +113,12 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
             "the version that wrote it, or train anew."
         ) from error
     return potential.to(device).eval(), header
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of the names and the bytes of all tensors."""
+    checksum = hashlib.sha256()
+    for name in sorted(tensors):
+        checksum.update(name.encode())
+        checksum.update(tensors[name].flatten().view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()

@@ -82,6 +82,16 @@ class Potential(torch.nn.Module):
         self.shifts, self.scales = shifts.to(self.species.device), scales.to(self.species.device)
         return self
 
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors) -> None:
+        species = state_dict.get(f"{prefix}species")
+        if species is not None and species.tolist() != self.species.tolist():
+            # weights and energies belong to positions in the list of species: with another list they would go to other elements
+            errors.append(
+                f"expected the state of a potential for species {self.species.tolist()}, got {species.tolist()}."
+            )
+        else:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point type in which the network computes."""

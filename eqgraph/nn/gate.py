@@ -66,30 +66,35 @@ class Gate(torch.nn.Module):
         unsorted = irreps_scalars + irreps_gates + irreps_gated
         self.irreps_in = unsorted.sort().irreps.simplify()
         self._slices = _sorted_slices(unsorted)
-        self._pairs = _gate_pairs(self.act_gates.irreps_out.simplify(), irreps_gated.simplify())
-        irreps_products = Irreps([(mul, (ir.l, gate.p * ir.p)) for mul, gate, ir, *_ in self._pairs])
+        pairs = _gate_pairs(self.act_gates.irreps_out.simplify(), irreps_gated.simplify())
+        irreps_products = Irreps([(mul, (ir.l, gate.p * ir.p)) for mul, gate, ir, *_ in pairs])
         self.irreps_out = self.act_scalars.irreps_out + irreps_products
+
+        # plain numbers for forward, so that torch.compile need not look into Irreps
+        self._dim_in, self._text_in = self.irreps_in.dim, str(self.irreps_in)
+        self._num_scalars, self._num_gates = len(irreps_scalars), len(irreps_gates)
+        self._runs = [(mul, ir.dim, gate_start, gated_start) for mul, _, ir, gate_start, gated_start in pairs]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.irreps_in} -> {self.irreps_out})"
 
     def forward(self, features: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """Features (..., irreps_in.dim) to (..., irreps_out.dim)."""
-        if features.shape[-1] != self.irreps_in.dim:
+        if features.shape[-1] != self._dim_in:
             raise ValueError(
-                f"Gate: expected features with last axis {self.irreps_in.dim} ('{self.irreps_in}'), got shape "
+                f"Gate: expected features with last axis {self._dim_in} ('{self._text_in}'), got shape "
                 f"{tuple(features.shape)}."
             )
         blocks = [features[..., start:stop] for start, stop in self._slices]
-        num_scalars, num_gates = len(self.act_scalars.irreps_in), len(self.act_gates.irreps_in)
+        num_scalars, num_gates = self._num_scalars, self._num_gates
         scalars = _cat(blocks[:num_scalars], features)
         gates = self.act_gates(_cat(blocks[num_scalars : num_scalars + num_gates], features))
         gated = _cat(blocks[num_scalars + num_gates :], features)
 
         out = [self.act_scalars(scalars)]
-        for mul, _, ir, gate_start, gated_start in self._pairs:
+        for mul, dim, gate_start, gated_start in self._runs:
             gate = gates[..., gate_start : gate_start + mul].unsqueeze(-1)
-            block = gated[..., gated_start : gated_start + mul * ir.dim].unflatten(-1, (mul, ir.dim))
+            block = gated[..., gated_start : gated_start + mul * dim].unflatten(-1, (mul, dim))
             out.append((gate * block).flatten(-2))
         return torch.cat(out, dim=-1)
 

@@ -39,6 +39,14 @@ class PathWeights(torch.nn.Module):
         if internal_weights is not None:
             self.internal_weights = internal_weights
 
+    def reset_parameters(self) -> None:
+        """Draw the weights that the module owns anew from N(0, 1); biases become zero."""
+        for name, parameter in self.named_parameters(recurse=False):
+            if name == "bias":
+                torch.nn.init.zeros_(parameter)
+            else:
+                torch.nn.init.normal_(parameter)
+
     def weight_view_for_instruction(self, instruction: int, weight: Tensor | None = None) -> Tensor:
         """The weights of one instruction, (..., *path_shape), as a view.
 

@@ -1,7 +1,7 @@
 """The plan of a convolution: which blocks meet in which Clebsch-Gordan path. Constants only, hashable, no parameters."""
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -9,14 +9,25 @@ from torch import Tensor
 
 
 class Path(NamedTuple):
-    """One path: block `block` of x times the degree-l2 harmonics of y gives one output block of degree l3."""
+    """One path: block `block` of x times the harmonics of y that start at column `sh_start` give one output block of degree l3."""
 
     block: int
     l3: int
     sh_start: int
-    """First column of the harmonics in y."""
     coefficients: tuple[tuple[int, int, int, float], ...]
     """Nonzero (m1, m2, m3, value) with all normalization folded in; indices count from 0 within each block."""
+
+
+class Group(NamedTuple):
+    """The paths of one block of x, which can be applied at once."""
+
+    block: int
+    dim: int
+    mul: int
+    rows: int
+    """All m3 of all paths."""
+    runs: tuple[tuple[int, int], ...]
+    """(number of paths, 2 l3 + 1) of the runs of paths with the same l3."""
 
 
 @dataclass(frozen=True)
@@ -28,84 +39,55 @@ class PathTable:
     Args:
         blocks: (l, mul) of each block of x, in order.
         dim_sh: number of columns of y.
-        paths: sorted by block; the output consists of one block (2 l3 + 1, mul) per path, the weights of mul entries per path, in
-            this order.
+        paths: sorted by block, then by l3; the output consists of one block (2 l3 + 1, mul) per path, the weights of mul entries per
+            path, in this order.
     """
 
     blocks: tuple[tuple[int, int], ...]
     dim_sh: int
     paths: tuple[Path, ...]
 
+    block_sizes: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Columns of each block of x."""
+    groups: tuple[Group, ...] = field(init=False, compare=False, repr=False)
+    matrix_sizes: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Entries of the edge matrix of each group."""
+    weight_sizes: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Columns of the weights of each group."""
+    dim_in: int = field(init=False, compare=False, repr=False)
+    dim_out: int = field(init=False, compare=False, repr=False)
+    num_weights: int = field(init=False, compare=False, repr=False)
+
     def __post_init__(self) -> None:
-        order = [path.block for path in self.paths]
-        assert order == sorted(order), "paths must be sorted by block"
-
-    @cached_property
-    def block_sizes(self) -> list[int]:
-        """Columns of each block of x."""
-        return [(2 * l + 1) * mul for l, mul in self.blocks]
-
-    @cached_property
-    def dim_in(self) -> int:
-        return sum(self.block_sizes)
-
-    @cached_property
-    def dim_out(self) -> int:
-        return sum((2 * path.l3 + 1) * self.blocks[path.block][1] for path in self.paths)
-
-    @cached_property
-    def num_weights(self) -> int:
-        return sum(self.blocks[path.block][1] for path in self.paths)
-
-    @cached_property
-    def groups(self) -> tuple["Group", ...]:
-        """The paths that start from the same block, which can be applied at once."""
+        order = [(path.block, path.l3) for path in self.paths]
+        assert order == sorted(order), "paths must be sorted by block and l3"
         groups = []
-        for index, (l, mul) in enumerate(self.blocks):
-            paths = [path for path in self.paths if path.block == index]
-            if paths and mul:
-                rows = tuple(p for p, path in enumerate(paths) for _ in range(2 * path.l3 + 1))
-                groups.append(Group(index, 2 * l + 1, mul, len(paths), rows))
-        return tuple(groups)
+        for block, members in groupby(self.paths, lambda path: path.block):
+            l, mul = self.blocks[block]
+            runs = tuple((len(list(run)), 2 * l3 + 1) for l3, run in groupby(members, lambda path: path.l3))
+            if mul:
+                groups.append(Group(block, 2 * l + 1, mul, sum(count * dim for count, dim in runs), runs))
+        block_sizes = tuple((2 * l + 1) * mul for l, mul in self.blocks)
+        weight_sizes = tuple(sum(count for count, _ in group.runs) * group.mul for group in groups)
+        for name, value in (
+            ("groups", tuple(groups)),
+            ("block_sizes", block_sizes),
+            ("matrix_sizes", tuple(group.rows * group.dim for group in groups)),
+            ("weight_sizes", weight_sizes),
+            ("dim_in", sum(block_sizes)),
+            ("dim_out", sum(group.rows * group.mul for group in groups)),
+            ("num_weights", sum(weight_sizes)),
+        ):
+            object.__setattr__(self, name, value)  # the dataclass is frozen for everybody else
 
-    @cached_property
-    def matrix_sizes(self) -> list[int]:
-        """Columns of each group in the edge matrices."""
-        return [len(group.rows) * group.dim for group in self.groups]
-
-    @cached_property
-    def weight_sizes(self) -> list[int]:
-        """Columns of each group in the weights."""
-        return [group.num_paths * group.mul for group in self.groups]
-
-
-class Group(NamedTuple):
-    """The paths of one block of x."""
-
-    block: int
-    dim: int
-    mul: int
-    num_paths: int
-    rows: tuple[int, ...]
-    """For every output row (all m3 of all paths of the group) the path that it belongs to."""
-
-
-@lru_cache(maxsize=256)
-def edge_matrix_coefficients(table: PathTable, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Dense (dim_sh, K): y @ it gives, group after group, the row-major matrices M[row, m1] = Σ_m2 C[m1, m2, m3] y[m2]."""
-    dense = torch.zeros(table.dim_sh, sum(table.matrix_sizes), dtype=torch.float64)
-    start = 0
-    for path in table.paths:
-        l1, mul = table.blocks[path.block]
-        if not mul:
-            continue
-        for m1, m2, m3, value in path.coefficients:
-            dense[path.sh_start + m2, start + m3 * (2 * l1 + 1) + m1] += value
-        start += (2 * path.l3 + 1) * (2 * l1 + 1)
-    return dense.to(dtype=dtype, device=device)
-
-
-@lru_cache(maxsize=256)
-def weight_rows(table: PathTable, device: torch.device) -> tuple[Tensor, ...]:
-    """Group.rows as index tensors."""
-    return tuple(torch.tensor(group.rows, device=device) for group in table.groups)
+    def edge_matrix_coefficients(self) -> Tensor:
+        """(dim_sh, Σ matrix_sizes) float64: y @ it gives, group after group, the row-major M[row, m1] = Σ_m2 C[m1, m2, m3] y[m2]."""
+        dense = torch.zeros(self.dim_sh, sum(self.matrix_sizes), dtype=torch.float64)
+        start = 0
+        for path in self.paths:
+            l1, mul = self.blocks[path.block]
+            if mul:
+                for m1, m2, m3, value in path.coefficients:
+                    dense[path.sh_start + m2, start + m3 * (2 * l1 + 1) + m1] += value
+                start += (2 * path.l3 + 1) * (2 * l1 + 1)
+        return dense

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .edges import Edges
-from .paths import PathTable, edge_matrix_coefficients, weight_rows
+from .paths import PathTable
 
 
 def segment_sum(
@@ -27,6 +27,7 @@ def tensor_product(
     y: Float[Tensor, "edges dim_sh"],
     w: Float[Tensor, "edges num_weights"],
     table: PathTable,
+    coefficients: Float[Tensor, "dim_sh entries"],
 ) -> Float[Tensor, "edges dim_out"]:
     """Channel-wise ("uvu") weighted Clebsch-Gordan product of one row of features with one row of harmonics.
 
@@ -34,16 +35,26 @@ def tensor_product(
 
     The sum over m2 does not involve channels, so it is done first, for all paths in one matrix product: M = y @ C. What remains is one
     small matrix product per block of x. Layouts are those of PathTable.
+
+    Args:
+        x: features, channels-last blocks as in table.blocks.
+        y: spherical harmonics.
+        w: weights.
+        table: the paths.
+        coefficients: table.edge_matrix_coefficients() in the dtype and on the device of y; the caller keeps them.
     """
     edges = x.shape[0]
-    matrices = (y @ edge_matrix_coefficients(table, y.dtype, y.device)).split(table.matrix_sizes, dim=1)
+    matrices = (y @ coefficients).split(table.matrix_sizes, dim=1)
     blocks, weights = x.split(table.block_sizes, dim=1), w.split(table.weight_sizes, dim=1)
     messages = []
-    for group, rows, matrix, weight in zip(table.groups, weight_rows(table, x.device), matrices, weights, strict=True):
+    for group, matrix, weight in zip(table.groups, matrices, weights, strict=True):
         block = blocks[group.block].view(edges, group.dim, group.mul)
-        product = torch.bmm(matrix.view(edges, len(group.rows), group.dim), block)
-        weight = weight.view(edges, group.num_paths, group.mul)
-        messages.append((product * weight.index_select(1, rows)).flatten(1))
+        product = torch.bmm(matrix.view(edges, group.rows, group.dim), block)
+        products = product.split([count * dim for count, dim in group.runs], dim=1)
+        factors = weight.split([count * group.mul for count, _ in group.runs], dim=1)
+        for (count, dim), rows, factor in zip(group.runs, products, factors, strict=True):
+            rows = rows.reshape(edges, count, dim, group.mul) * factor.view(edges, count, 1, group.mul)
+            messages.append(rows.flatten(1))
     return torch.cat(messages, dim=1) if messages else x.new_zeros(edges, 0)
 
 
@@ -53,6 +64,7 @@ def tensor_product_conv(
     w: Float[Tensor, "edges num_weights"],
     edges: Edges,
     table: PathTable,
+    coefficients: Float[Tensor, "dim_sh entries"],
 ) -> Float[Tensor, "dst_nodes dim_out"]:
     """Gather, weighted Clebsch-Gordan product, sum to receivers: the operation where the time goes.
 
@@ -63,12 +75,14 @@ def tensor_product_conv(
         y: spherical harmonics of the edge vectors.
         w: weights, one per edge, path and channel.
         edges: senders, receivers and their numbers.
-        table: the paths and their coefficients.
+        table: the paths.
+        coefficients: table.edge_matrix_coefficients() in the dtype and on the device of y; the caller keeps them.
 
     Returns:
         Features of the receivers, one channels-last block per path; zero for receivers without edges.
     """
-    return segment_sum(tensor_product(x.index_select(0, edges.src), y, w, table), edges.dst, edges.num_dst)
+    messages = tensor_product(x.index_select(0, edges.src), y, w, table, coefficients)
+    return segment_sum(messages, edges.dst, edges.num_dst)
 
 
 def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*batch dim_sh"]:

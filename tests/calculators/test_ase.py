@@ -85,6 +85,13 @@ def test_dtype_of_the_network_can_be_chosen(potential):
         EqgraphCalculator(potential, dtype="half")
 
 
+def test_the_potential_itself_stays_as_it_is(potential):
+    potential.train()
+    EqgraphCalculator(potential, dtype="float32")
+    assert potential.training
+    assert potential.dtype == torch.float64
+
+
 def test_an_unknown_species_is_named(potential):
     atoms = Atoms("N2", [[0, 0, 0], [0, 0, 1.1]])
     atoms.calc = EqgraphCalculator(potential)

@@ -34,6 +34,25 @@ def test_a_truncated_model_is_refused(tmp_path):
         load_potential(path)
 
 
+def test_a_single_wrong_byte_among_the_weights_is_noticed(tmp_path):
+    path = tmp_path / "model.eqg"
+    save_potential(path, tiny())
+    content = bytearray(path.read_bytes())
+    content[-300] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="the file is damaged"):
+        load_potential(path)
+
+
+def test_weights_of_other_species_are_not_loaded():
+    water = tiny()
+    methane = build_potential("nequip", water.network.config, [1, 6], 4.0, [-1.0, -2.0], [1.0, 1.0], 2.0)
+    before = methane.shifts.clone()
+    with pytest.raises(RuntimeError, match=r"expected the state of a potential for species \[1, 6\], got \[1, 8\]"):
+        methane.load_state_dict(water.state_dict())
+    assert torch.equal(methane.shifts, before)
+
+
 def test_safetensors_of_another_program_are_refused(tmp_path):
     path = tmp_path / "model.eqg"
     safetensors.torch.save_file({"a": torch.zeros(3)}, path)

@@ -49,3 +49,12 @@ def test_species_linear_applies_the_weights_of_each_species():
     expected = torch.stack([linear(row, layer.weight[z]) for row, z in zip(x, species, strict=True)])
     torch.testing.assert_close(layer(x, species), expected)
     assert repr(layer) == "SpeciesLinear(3x0e+2x1o -> 2x0e+1x1o+1x1o | 3 x 10 weights)"
+
+
+def test_reset_parameters_reaches_every_weight():
+    layer = nn.Interaction(HIDDEN, HIDDEN, "0e + 1o + 2e", 2, 5, [7], normalization="batch")
+    torch.nn.init.normal_(layer.norm.weight)
+    torch.nn.init.normal_(layer.norm.bias)
+    before = {name: parameter.clone() for name, parameter in layer.named_parameters()}
+    layer.reset_parameters()
+    assert all((parameter != before[name]).any() for name, parameter in layer.named_parameters())

@@ -197,3 +197,33 @@ def test_shapes_that_do_not_fit_are_refused(wrong):
     arguments[wrong] = arguments[wrong].repeat(1, 3) if wrong != "edge_index" else arguments[wrong].repeat(2, 1)
     with pytest.raises(ValueError, match=rf"expected {wrong} of shape"):
         conv(**arguments)
+
+
+@pytest.mark.parametrize("wrong", ["x", "edge_sh", "edge_radial"])
+def test_another_precision_than_that_of_the_weights_is_refused(wrong):
+    conv = nn.TensorProductConv("2x0e", "0e", num_radial=5)
+    arguments = {"x": torch.randn(3, 2), "edge_sh": torch.randn(4, 1), "edge_radial": torch.randn(4, 5)}
+    arguments[wrong] = arguments[wrong].double()
+    with pytest.raises(ValueError, match=rf"expected {wrong} in torch.float32 like the weights, got torch.float64"):
+        conv(edge_index=torch.zeros(2, 4, dtype=torch.long), **arguments)
+
+
+def test_an_edge_index_of_floats_is_refused():
+    conv = nn.TensorProductConv("2x0e", "0e", num_radial=5)
+    with pytest.raises(ValueError, match=r"expected edge_index of shape \(2, edges\) with whole numbers"):
+        conv(torch.randn(3, 2), torch.zeros(2, 4), torch.randn(4, 1), torch.randn(4, 5))
+
+
+def test_a_layer_first_used_without_gradients_can_be_trained_afterwards():
+    conv = nn.TensorProductConv("2x0e", "0e + 1o", num_radial=5)
+    edge_index, edge_vec, radial = graph(dtype=torch.float32)
+    arguments = (torch.randn(6, 2), edge_index, harmonics("0e + 1o", edge_vec), radial)
+    with torch.inference_mode():
+        conv(*arguments)
+    conv(*arguments).sum().backward()
+    assert conv.radial.layer0.weight.grad is not None
+
+
+def test_moving_to_float64_leaves_no_rounded_constants():
+    conv = nn.TensorProductConv("2x1o", "0e + 1o + 2e", num_radial=5)
+    assert torch.equal(conv.double()._coefficients, conv._table.edge_matrix_coefficients())

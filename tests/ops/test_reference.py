@@ -20,10 +20,11 @@ def random_table(blocks: list[tuple[int, int]], degrees_sh: list[int]) -> ops.Pa
                 nonzero = tuple((*i, tensor[tuple(i)].item()) for i in tensor.nonzero().tolist())
                 paths.append(ops.Path(index, l3, start, nonzero))
             start += 2 * l2 + 1
+    paths.sort(key=lambda path: (path.block, path.l3))
     return ops.PathTable(tuple(blocks), sum(2 * l + 1 for l in degrees_sh), tuple(paths))
 
 
-def conv_by_loops(x: Tensor, y: Tensor, w: Tensor, edges: ops.Edges, table: ops.PathTable) -> Tensor:
+def conv_by_loops(x: Tensor, y: Tensor, w: Tensor, edges: ops.Edges, table: ops.PathTable, _: Tensor) -> Tensor:
     """The formula of the docstring, term by term."""
     out = x.new_zeros(edges.num_dst, table.dim_out)
     starts = [0]
@@ -50,6 +51,7 @@ def random_arguments(table: ops.PathTable, num_src: int, num_dst: int, num_edges
         torch.randn(num_edges, table.num_weights, dtype=dtype),
         ops.Edges(torch.randint(num_src, (num_edges,)), torch.randint(num_dst, (num_edges,)), num_src, num_dst),
         table,
+        table.edge_matrix_coefficients().to(dtype),
     )
 
 
@@ -68,11 +70,13 @@ def test_conv_of_a_graph_without_edges_is_zero():
 
 
 def test_conv_gradients_of_first_and_second_order():
-    x, y, w, edges, table = random_arguments(random_table([(0, 2), (1, 1)], [0, 1]), 3, 2, 4, torch.float64)
+    x, y, w, edges, table, coefficients = random_arguments(
+        random_table([(0, 2), (1, 1)], [0, 1]), 3, 2, 4, torch.float64
+    )
     arguments = [tensor.requires_grad_() for tensor in (x, y, w)]
 
     def function(*tensors):
-        return ops.tensor_product_conv(*tensors, edges, table)
+        return ops.tensor_product_conv(*tensors, edges, table, coefficients)
 
     assert torch.autograd.gradcheck(function, arguments)
     assert torch.autograd.gradgradcheck(function, arguments)

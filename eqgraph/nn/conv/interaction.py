@@ -75,6 +75,12 @@ class Interaction(torch.nn.Module):
         self.norm = BatchNorm(self.gate.irreps_in) if normalization == "batch" else torch.nn.Identity()
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
 
+    def reset_parameters(self) -> None:
+        """Draw all weights anew and forget batch statistics."""
+        for layer in (self.linear_in, self.conv, self.linear_out, self.self_connection, self.norm):
+            if not isinstance(layer, torch.nn.Identity):
+                layer.reset_parameters()
+
     def forward(self, x: Tensor, species: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
         """One layer.
 

@@ -33,7 +33,8 @@ class TensorProductConv(MessagePassing):
 
     Attributes:
         irreps_out: sorted irreps of the output.
-        paths: (block of irreps_in, block of irreps_sh, irrep of the product) of each path, in the order of the weights.
+        paths: (block of irreps_in, block of irreps_sh, irrep of the product) of each path, in the order of the weights: sorted by block
+            of irreps_in, then by degree of the product.
 
     Raises:
         ValueError: if an irrep of irreps_sh has a multiplicity other than one, no path reaches filter_ir_out, or avg_num_neighbors is
@@ -73,13 +74,14 @@ class TensorProductConv(MessagePassing):
                 "incoming edges of the training graphs, or 1.0."
             )
         keep = None if filter_ir_out is None else {ir for _, ir in Irreps(filter_ir_out)}
-        self.paths = [
+        paths = [
             (i, j, ir)
             for i, (_, ir_in) in enumerate(self.irreps_in)
             for j, (_, ir_sh) in enumerate(self.irreps_sh)
             for ir in ir_in * ir_sh
             if keep is None or ir in keep
         ]
+        self.paths = sorted(paths, key=lambda path: (path[0], path[2].l))  # as ops.PathTable wants them
         if not self.paths:
             raise ValueError(
                 f"TensorProductConv: expected a path from irreps_in='{self.irreps_in}' times irreps_sh='{self.irreps_sh}' to "
@@ -94,6 +96,19 @@ class TensorProductConv(MessagePassing):
         self._out_order = order.inv
         self.radial = FullyConnectedNet([num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu)
         self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
+        self.register_buffer("_coefficients", torch.empty(0), persistent=False)
+        self._fill_coefficients()
+        # plain numbers for forward, so that torch.compile need not look into Irreps
+        self._dim_in, self._dim_sh, self._num_radial = self.irreps_in.dim, self.irreps_sh.dim, num_radial
+        self._texts = {"x": f" ('{self.irreps_in}')", "edge_sh": f" ('{self.irreps_sh}')", "edge_radial": ""}
+
+    def _fill_coefficients(self) -> None:
+        self._coefficients = self._table.edge_matrix_coefficients().to(self.avg_num_neighbors)
+
+    def _apply(self, fn, recurse: bool = True) -> "TensorProductConv":
+        super()._apply(fn, recurse)
+        self._fill_coefficients()  # what was rounded to float32 before .double() would break equivariance from the 8th digit on
+        return self
 
     def __repr__(self) -> str:
         return (
@@ -138,13 +153,13 @@ class TensorProductConv(MessagePassing):
             out = self.propagate(edge_index, x=(x_src, None), sh=edge_sh, weight=weight, size=(x_src.shape[0], num_dst))
         else:
             edges = ops.Edges(edge_index[0], edge_index[1], x_src.shape[0], num_dst)
-            out = ops.tensor_product_conv(x_src, edge_sh, weight, edges, self._table)
+            out = ops.tensor_product_conv(x_src, edge_sh, weight, edges, self._table, self._coefficients)
         blocks = transpose_blocks(out * self.avg_num_neighbors.rsqrt(), self._out_sizes)
         return torch.cat([blocks[i] for i in self._out_order], dim=-1)
 
     def message(self, x_j: Tensor, sh: Tensor, weight: Tensor) -> Tensor:
         """(edges, dim) messages: what PyG's explainers and hooks see."""
-        return ops.tensor_product(x_j, sh, weight, self._table)
+        return ops.tensor_product(x_j, sh, weight, self._table, self._coefficients)
 
     def _messages_are_watched(self) -> bool:
         """Whether an explainer or a hook wants to see single messages; if not, they are never stored."""
@@ -174,21 +189,26 @@ class TensorProductConv(MessagePassing):
         return x_src, x_dst.shape[0]
 
     def _check(self, x_src: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> None:
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
             raise ValueError(
-                f"TensorProductConv: expected edge_index of shape (2, edges), got {tuple(edge_index.shape)}. Put the senders in "
-                "the first row, the receivers in the second."
+                f"TensorProductConv: expected edge_index of shape (2, edges) with whole numbers, got {tuple(edge_index.shape)} of "
+                f"{edge_index.dtype}. Put the senders in the first row, the receivers in the second."
             )
-        num_edges = edge_index.shape[1]
-        for name, tensor, shape, what in (
-            ("x", x_src, (x_src.shape[0], self.irreps_in.dim), f" ('{self.irreps_in}')"),
-            ("edge_sh", edge_sh, (num_edges, self.irreps_sh.dim), f" ('{self.irreps_sh}')"),
-            ("edge_radial", edge_radial, (num_edges, self.radial.hs[0]), ""),
+        num_edges, dtype = edge_index.shape[1], self.radial.layer0.weight.dtype
+        for name, tensor, shape in (
+            ("x", x_src, (x_src.shape[0], self._dim_in)),
+            ("edge_sh", edge_sh, (num_edges, self._dim_sh)),
+            ("edge_radial", edge_radial, (num_edges, self._num_radial)),
         ):
-            if tuple(tensor.shape) != shape:
+            if tensor.shape != shape:
                 raise ValueError(
-                    f"TensorProductConv: expected {name} of shape {shape}{what}, got {tuple(tensor.shape)}. Check the irreps and "
-                    "that there is one row per node or edge."
+                    f"TensorProductConv: expected {name} of shape {shape}{self._texts[name]}, got {tuple(tensor.shape)}. Check the "
+                    "irreps and that there is one row per node or edge."
+                )
+            if tensor.dtype != dtype and not torch.is_autocast_enabled(tensor.device.type):
+                raise ValueError(
+                    f"TensorProductConv: expected {name} in {dtype} like the weights, got {tensor.dtype}. Convert it with "
+                    f"{name}.to({dtype}), or the layer with .to({tensor.dtype})."
                 )
 
 

@@ -67,6 +67,9 @@ class BatchNorm(torch.nn.Module):
         self.register_parameter("weight", torch.nn.Parameter(torch.ones(num_irreps)) if affine else None)
         biased = affine and include_bias
         self.register_parameter("bias", torch.nn.Parameter(torch.zeros(num_scalars)) if biased else None)
+        # plain numbers for forward, so that torch.compile need not look into Irreps
+        self._blocks = [(mul, ir.dim, ir.is_scalar()) for mul, ir in self.irreps]
+        self._dim, self._text = self.irreps.dim, str(self.irreps)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.irreps}, eps={self.eps}, momentum={self.momentum})"
@@ -80,20 +83,21 @@ class BatchNorm(torch.nn.Module):
 
     def forward(self, x: Float[Tensor, "batch *positions dim"]) -> Float[Tensor, "batch *positions dim"]:
         """Normalize x of shape (batch, ..., irreps.dim); axes in the middle are positions of one sample."""
-        if x.dim() < 2 or x.shape[-1] != self.irreps.dim:
+        if x.dim() < 2 or x.shape[-1] != self._dim:
             raise ValueError(
-                f"BatchNorm: expected input of shape (batch, ..., {self.irreps.dim}) for irreps '{self.irreps}', got "
+                f"BatchNorm: expected input of shape (batch, ..., {self._dim}) for irreps '{self._text}', got "
                 f"{tuple(x.shape)}."
             )
         if x.numel() == 0:  # no sample: nothing to normalize, and no statistics to learn from
             return x
         use_batch = self.training or self.instance
-        samples = x.reshape(x.shape[0], -1, self.irreps.dim)
+        samples = x.reshape(x.shape[0], -1, self._dim)
         means, variances, out = [], [], []
         scalar = irrep = 0
-        for (mul, ir), where in zip(self.irreps, self.irreps.slices(), strict=True):
-            block = samples[:, :, where].unflatten(-1, (mul, ir.dim))  # (batch, positions, mul, 2l+1)
-            if ir.is_scalar():
+        blocks = samples.split([mul * dim for mul, dim, _ in self._blocks], dim=-1)
+        for (mul, dim, is_scalar), block in zip(self._blocks, blocks, strict=True):
+            block = block.unflatten(-1, (mul, dim))  # (batch, positions, mul, 2l+1)
+            if is_scalar:
                 if use_batch:
                     mean = self._over_batch(block.squeeze(-1).mean(1))
                     means.append(mean)
@@ -111,11 +115,11 @@ class BatchNorm(torch.nn.Module):
             if self.weight is not None:
                 scale = scale * self.weight[irrep : irrep + mul]
             block = block * scale.view(-1, 1, mul, 1)
-            if self.bias is not None and ir.is_scalar():
+            if self.bias is not None and is_scalar:
                 block = block + self.bias[scalar : scalar + mul].view(mul, 1)
             out.append(block.flatten(-2))
             irrep += mul
-            scalar += mul if ir.is_scalar() else 0
+            scalar += mul if is_scalar else 0
         if self.training and not self.instance:
             self._update("running_mean", means)
             self._update("running_var", variances)
