@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +33,12 @@ def main(argv: list[str] | None = None) -> int:
         code = _exit_code(error)
         if code is None:  # a mistake of ours: the traceback is what we need to see
             raise
-        for line in str(error).splitlines() or [type(error).__name__]:
+        lines = str(error).splitlines() or [type(error).__name__]
+        if _is_unexpected(error):
+            lines[-1] += (
+                f" ({type(error).__name__}; if this does not tell what is wrong, --debug shows where it comes from)"
+            )
+        for line in lines:
             print(f"error: {line}", file=sys.stderr)
         return code
 
@@ -41,6 +47,15 @@ def _exit_code(error: Exception) -> int | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError | TypeError):
         return 2
     return 1 if isinstance(error, OSError | FloatingPointError) else None
+
+
+def _is_unexpected(error: Exception) -> bool:
+    """Whether an error that counts as bad input may be a mistake of ours: its message was not written for users."""
+    if isinstance(error, TypeError):
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    raised_here = frame.f_globals.get("__name__", "").partition(".")[0] == __package__
+    return isinstance(error, ValueError) and not raised_here
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", type=Path, help="model file that `eqgraph train` wrote (*.eqg)")
     evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads")
     evaluate.add_argument(
-        "--output", type=Path, metavar="PRED.xyz", help="write structures with pred_energy, pred_forces"
+        "--output",
+        type=Path,
+        metavar="PRED.xyz",
+        help="where to write the structures with pred_energy and pred_forces (predictions_DATA.xyz in the working directory)",
     )
     evaluate.add_argument(
         "--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)"
@@ -105,8 +123,11 @@ def _eval(arguments: argparse.Namespace) -> int:
     from eqgraph.models import load_potential
     from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
 
-    if arguments.output is not None and arguments.output.resolve() == arguments.data.resolve():
-        raise ValueError(f"Expected another file for --output than the data, came '{arguments.output}' for both.")
+    output = arguments.output or Path(f"predictions_{arguments.data.stem}.xyz")
+    if output.resolve() == arguments.data.resolve():
+        raise ValueError(
+            f"Expected another file for --output than the data, came '{output}' for both. Choose another name."
+        )
     potential, _ = load_potential(arguments.model, choose_device(arguments.device))
     keys = {"energy_key": arguments.energy_key, "forces_key": arguments.forces_key, "stress_key": arguments.stress_key}
     given = [[name] for name in ("energy", "forces", "stress") if keys[f"{name}_key"] != name]
@@ -115,9 +136,8 @@ def _eval(arguments: argparse.Namespace) -> int:
     evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
     console = _console()
     console.print(error_table({arguments.data.stem: evaluation.errors}))
-    if arguments.output is not None:
-        write_predictions(arguments.output, frames, evaluation)
-        console.print(f"Predictions: {arguments.output}", soft_wrap=True, highlight=False)
+    write_predictions(output, frames, evaluation)
+    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False)
     return 0
 
 

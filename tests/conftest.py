@@ -15,6 +15,12 @@ def _seed() -> None:
     np.random.seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _working_directory(tmp_path, monkeypatch) -> None:
+    """What a test writes to the working directory goes nowhere."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def _float64():
     """Constants and parameters built in this test are float64."""

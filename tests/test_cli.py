@@ -1,11 +1,13 @@
 """The command line: what it prints, what it returns, what Ctrl-C leaves behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FunctionType
 
 import ase
 import ase.io
@@ -22,6 +24,10 @@ from eqgraph.models import load_potential
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path)
+
+
+def make_folder(path: Path) -> Path:
     """A config in configs/, its data in data/."""
     rng = np.random.default_rng(0)
     frames = []
@@ -32,16 +38,16 @@ def folder(tmp_path: Path) -> Path:
         labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
         atoms.calc = SinglePointCalculator(atoms, **labels)
         frames.append(atoms)
-    (tmp_path / "data").mkdir()
-    ase.io.write(tmp_path / "data" / "train.xyz", frames)
-    (tmp_path / "configs").mkdir()
+    (path / "data").mkdir()
+    ase.io.write(path / "data" / "train.xyz", frames)
+    (path / "configs").mkdir()
     raw = {
         "data": {"train": "../data/train.xyz", "valid": 4},
         "model": {"num_layers": 1, "num_features": 4, "lmax": 1, "num_radial": 4, "radial_hidden": [8], "cutoff": 4.0},
         "training": {"output": "../run", "max_epochs": 2, "threads": 1, "device": "cpu"},
     }
-    (tmp_path / "configs" / "a.yaml").write_text(yaml.safe_dump(raw))
-    return tmp_path
+    (path / "configs" / "a.yaml").write_text(yaml.safe_dump(raw))
+    return path
 
 
 def command(*arguments: str) -> list[str]:
@@ -86,27 +92,17 @@ def test_train_then_eval(folder, capsys):
     assert all((first[name] == second[name]).all() for name in first)
 
 
-def test_the_example(folder, capsys):
-    """The keys of the example, with data and sizes of a test."""
-    example = Path(__file__).parents[1] / "examples" / "potential.yaml"
-    overrides = {
-        "data.train": folder / "data" / "train.xyz",
-        "data.valid": 4,
-        "data.test": "{}",
-        "data.isolated_atoms": "null",
-        "model.num_features": 4,
-        "training.output": folder / "example",
-        "training.max_epochs": 1,
-        "training.threads": 1,
-    }
-    assert main(["train", str(example), *(f"{key}={value}" for key, value in overrides.items())]) == 0
-    assert (folder / "example" / "model.eqg").exists()
+@pytest.fixture(scope="module")
+def shared_run(tmp_path_factory) -> Path:
+    """The output of `eqgraph train`, to read only."""
+    folder = make_folder(tmp_path_factory.mktemp("shared"))
+    assert main(["train", str(folder / "configs" / "a.yaml"), "training.max_epochs=1"]) == 0
+    return folder / "run"
 
 
 @pytest.fixture
-def model(folder) -> str:
-    assert main(["train", str(folder / "configs" / "a.yaml"), "training.max_epochs=1"]) == 0
-    return str(folder / "run" / "model.eqg")
+def model(shared_run) -> str:
+    return str(shared_run / "model.eqg")
 
 
 def test_eval_of_energies_alone(folder, model, capsys):
@@ -117,6 +113,7 @@ def test_eval_of_energies_alone(folder, model, capsys):
     ase.io.write(folder / "energies.xyz", frames)
     capsys.readouterr()
     assert main(["eval", model, str(folder / "energies.xyz"), "--energy-key", "total"]) == 0
+    assert len(ase.io.read("predictions_energies.xyz", ":")) > 0
     printed = capsys.readouterr().out
     assert "meV/atom" in printed
     assert "meV/Å" not in printed
@@ -172,10 +169,41 @@ def test_missing_config_and_debug(folder, capsys):
         main(["train", "--debug", str(folder / "b.yaml")])
 
 
-def test_existing_run_is_refused(folder, model, capsys):
+def test_existing_run_is_refused(folder, shared_run, capsys):
+    shutil.copytree(shared_run, folder / "run")
     assert main(["train", str(folder / "configs" / "a.yaml")]) == 2
     assert "training.overwrite=true" in capsys.readouterr().err
     assert main(["train", str(folder / "configs" / "a.yaml"), "training.overwrite=true"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (
+            TypeError("unsupported operand"),
+            " (TypeError; if this does not tell what is wrong, --debug shows where it comes from)",
+        ),
+        (ValueError("Expected this, came that."), ""),
+    ],
+)
+def test_unexpected_errors_say_how_to_see_where_they_come_from(folder, capsys, monkeypatch, error, hint):
+    def fail(*arguments):
+        raise error
+
+    fail = FunctionType(
+        fail.__code__, {"__name__": "eqgraph.train.fit"}, closure=fail.__closure__
+    )  # as if it were there
+    monkeypatch.setattr("eqgraph.train.load_config", fail)
+    assert main(["train", str(folder / "configs" / "a.yaml")]) == 2
+    assert capsys.readouterr().err == f"error: {error}{hint}\n"
+    with pytest.raises(type(error)):
+        main(["train", "--debug", str(folder / "configs" / "a.yaml")])
+
+
+def test_errors_of_other_packages_are_unexpected(folder, capsys, monkeypatch):
+    monkeypatch.setattr("eqgraph.train.load_config", lambda *arguments: np.zeros(3).reshape(2, 2))
+    assert main(["train", str(folder / "configs" / "a.yaml")]) == 2
+    assert "cannot reshape array of size 3 into shape (2,2) (ValueError; if " in capsys.readouterr().err
 
 
 def test_failures_on_the_way_return_1(folder, capsys, monkeypatch):

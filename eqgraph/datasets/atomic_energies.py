@@ -29,13 +29,14 @@ def atomic_energies(
     """The energy E0 of each element in the frames.
 
     Args:
-        frames: structures with energies. Those of one atom and no periodicity are isolated atoms.
+        frames: structures with energies, isolated atoms (see Frame.is_isolated_atom) among them or not.
         method: how to find E0:
             {symbol: eV}: as given;
             "isolated": energies of isolated atoms;
             "least_squares": those with the least Σ_structures ((E - Σ_atoms E0) / num_atoms)², isolated atoms left out;
             "mean": the same for all elements, the mean energy per atom, isolated atoms left out;
-            "auto": the first of "isolated", "least_squares" and "mean" that the frames allow.
+            "auto": the first of "isolated" and "least_squares" that the frames allow, or "mean" if all structures have
+                the same composition, so that one shift is as good as several.
         isolated_atoms: more structures to take isolated atoms from.
 
     Raises:
@@ -45,7 +46,7 @@ def atomic_energies(
     Example:
         >>> import ase
         >>> atomic_energies([Frame(ase.Atoms("H"), energy=-13.6)])
-        AtomicEnergies(shifts={1: -13.6}, description='energies of isolated atoms')
+        AtomicEnergies(shifts={1: -13.6}, description='energies of 1 isolated atom')
     """
     structures = [frame for frame in frames if not frame.is_isolated_atom]
     atoms = [frame for frame in (*frames, *isolated_atoms) if frame.is_isolated_atom]
@@ -81,6 +82,8 @@ def _auto(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> A
         try:
             shifts, description = way(structures, atoms, elements)
         except _NotDeterminedError as error:
+            if not error.others_may:
+                raise
             reasons.append(error.reason)
         else:
             return AtomicEnergies(shifts, "; ".join([description, *reasons]))
@@ -89,11 +92,11 @@ def _auto(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> A
 
 
 class _NotDeterminedError(ValueError):
-    """The frames do not determine all E0s in this way."""
+    """The frames do not determine all E0s in this way; others_may: whether "auto" may go on to the next."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, others_may: bool = True) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.others_may = reason, others_may
 
 
 def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
@@ -113,11 +116,13 @@ def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) 
         reason = f"no isolated atom of {', '.join(missing)}"
         raise _NotDeterminedError(
             reason,
-            "atomic_energies: expected an isolated atom (one atom, no periodicity) with an energy for every element, "
+            "atomic_energies: expected an isolated atom (one atom, no image near it) with an energy for every element, "
             f"got {reason}. Add them, give the energies yourself, or choose 'least_squares' or 'mean'.",
         )
     shifts = {number: found[number].energy for number in sorted(found)}
-    return AtomicEnergies(shifts, f"energies of isolated atoms{_relative(structures, shifts)}")
+    num_found = sum(frame.energy is not None for frame in atoms)
+    named = f"{num_found} isolated atom{'s' if num_found > 1 else ''}"
+    return AtomicEnergies(shifts, f"energies of {named}{_relative(structures, shifts)}")
 
 
 def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
@@ -135,8 +140,9 @@ def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[i
         raise _NotDeterminedError(
             reason,
             "atomic_energies: expected compositions that determine the energy of every element, got structures in "
-            f"which {reason} (rank {rank} for {len(elements)} elements). Add isolated atoms or other compositions, "
-            "give the energies yourself, or choose 'mean'.",
+            f"which {reason} (rank {rank} for {len(elements)} elements). Give isolated_atoms, or the energies of the "
+            "elements, or add other compositions, or ask for 'mean', one shift for all elements.",
+            others_may=rank == 1,  # a single composition
         )
     shifts = np.linalg.lstsq(composition, per_atom, rcond=None)[0]
     rms = _rms(composition @ shifts - per_atom)

@@ -4,7 +4,14 @@ from dataclasses import dataclass, field
 
 import ase
 import numpy as np
+from ase.geometry import minkowski_reduce
 from jaxtyping import Float
+
+_ISOLATED_DISTANCE = 8.0
+"""An atom whose periodic images are all further away than this [Å] hardly notices them: bonds are shorter than 4 Å."""
+
+_MIN_THICKNESS = 1e-3
+"""Periodic cells thinner than this [Å] are mistakes, see eqgraph.graph.neighbor_list."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +39,24 @@ class Frame:
 
     @property
     def is_isolated_atom(self) -> bool:
-        """A single atom without periodic images."""
-        return len(self.atoms) == 1 and not self.atoms.pbc.any()
+        """A single atom that is alone: no periodic image within 8 Å, or a config_type with "isolated" in it."""
+        return len(self.atoms) == 1 and (
+            "isolated" in (self.config_type or "").lower() or _image_distance(self.atoms) > _ISOLATED_DISTANCE
+        )
 
     @property
     def config_type(self) -> str | None:
         """What kind of structure the file says that it is."""
         value = self.atoms.info.get("config_type")
         return None if value is None else str(value)
+
+
+def _image_distance(atoms: ase.Atoms) -> float:
+    """Distance [Å] of an atom to its nearest periodic image; infinite without periodicity, 0 for a degenerate cell."""
+    periodic = atoms.cell.array[atoms.pbc]
+    if not len(periodic):
+        return np.inf
+    if not np.isfinite(periodic).all() or np.linalg.svd(periodic, compute_uv=False).min() < _MIN_THICKNESS:
+        return 0.0
+    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)  # its vectors are the shortest there are
+    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())

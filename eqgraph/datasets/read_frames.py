@@ -37,7 +37,8 @@ def read_frames(
         energy_key: name of the total energy [eV].
         forces_key: name of the forces [eV/Å].
         stress_key: name of the stress [eV/Å³, ASE's sign]: (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy) numbers, no virial.
-        require: which of "energy", "forces", "stress" every structure must have; isolated atoms need not.
+        require: which of "energy", "forces", "stress" every structure must have. Isolated atoms need not, but if
+            "energy" is required, some frame must have one.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -80,7 +81,8 @@ def frames_from_atoms(
         energy_key: name of the total energy [eV].
         forces_key: name of the forces [eV/Å].
         stress_key: name of the stress [eV/Å³].
-        require: which of "energy", "forces", "stress" every structure must have; isolated atoms need not.
+        require: which of "energy", "forces", "stress" every structure must have. Isolated atoms need not, but if
+            "energy" is required, some frame must have one.
         source: where the structures come from, for messages.
 
     Raises:
@@ -162,9 +164,10 @@ def _check_arguments(keys: dict[str, str], require: Sequence[str]) -> None:
 
 def _check_required(name: str, keys: dict[str, str], frames: list[Frame], source: str) -> None:
     missing = [frame.index for frame in frames if getattr(frame, name) is None and not frame.is_isolated_atom]
-    if not missing:
+    nowhere = all(getattr(frame, name) is None for frame in frames)
+    if not missing and not (nowhere and name == "energy"):  # isolated atoms are there for it
         return
-    if all(getattr(frame, name) is None for frame in frames):
+    if nowhere:
         raise ValueError(
             f"{source}: expected {name} under the key {keys[name]!r}, got no frame that has it. "
             f"{_available(name, keys, frames)}"

@@ -104,18 +104,22 @@ def _search(pos: np.ndarray, cutoff: float, cell: np.ndarray, pbc: np.ndarray) -
     fractional = pos @ np.linalg.inv(box)
     home = np.where(pbc, np.floor(fractional), 0.0)  # the cell that each point lies in
     fractional -= home
+    if not pbc.any():  # no two points are further apart than the diagonal of all of them
+        cutoff = min(cutoff, float(np.linalg.norm(np.ptp(pos, axis=0))) * (1 + 1e-6) + 1e-6)
     # The open directions of the box are unit vectors: fractional coordinates are lengths.
     slack = 1e-9 * cutoff + 64 * np.finfo(float).eps * max(np.abs(pos).max(), np.abs(cell).max())
     for axis in np.flatnonzero(~pbc):
         fractional[:, axis] = _without_gaps(fractional[:, axis], 2 * (cutoff + slack))
     points = fractional @ box
-    box[~pbc] *= fractional[:, ~pbc].max(0)[:, None] + cutoff  # all points inside
+    box[~pbc] *= fractional[:, ~pbc].max(0)[:, None] + 1.01 * (cutoff + slack)  # no image near
 
     thickness = 1 / np.linalg.norm(np.linalg.inv(box), axis=0)
-    # One thread: structures are small, and starting threads takes longer than the search.
+    # Along open directions vesin would take the extent of the points as the cell, and search (cutoff / extent)³ bins of
+    # empty space: a periodic box with a gap has none. One thread: starting more takes longer than the search.
     search = vesin.NeighborList(cutoff=_search_radius(cutoff + slack, thickness), full_list=True, n_threads=1)
-    src, dst, shift = search.compute(points, box, pbc, "ijS")
-    src, dst = src.astype(np.int64), dst.astype(np.int64)
+    src, dst, shift = search.compute(points, box, [True] * 3, "ijS")
+    inside = ~shift[:, ~pbc].any(1)
+    src, dst, shift = src[inside].astype(np.int64), dst[inside].astype(np.int64), shift[inside]
     shift = shift + home[src] - home[dst]
     order = np.lexsort((*shift.T[::-1], src, dst))
     return np.stack([src, dst])[:, order], shift[order]

@@ -24,4 +24,25 @@ class CheckpointFile(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return read_checkpoint(path)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint, its tensors on the CPU: Lightning moves them to where they belong.
+
+    Raises:
+        ValueError: if it is damaged, or not a checkpoint of a training.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"state_dict", "optimizer_states", "callbacks", "loops"} - content.keys()
+    except OSError:
+        raise
+    except Exception as error:  # whatever unpickling runs into
+        missing = type(error).__name__
+    if missing:
+        raise ValueError(
+            f"Expected a checkpoint of `eqgraph train` in '{path}', came a damaged or foreign file ({missing}). Restore it, or set "
+            "training.resume=false and training.overwrite=true to start again."
+        )
+    return content

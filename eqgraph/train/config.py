@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -61,22 +62,61 @@ def seconds(time: Any) -> float:
     return total
 
 
+def name_in_file(name: str) -> str:
+    """The name of a set of structures as a part of a file name.
+
+    Example:
+        >>> name_in_file("PBE0/300 K")
+        'PBE0_300_K'
+    """
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+
+
 def _paths(value: Any) -> Any:
     """One path or several: always a list."""
     return [value] if isinstance(value, str | Path) else value
 
 
+def _some_paths(value: Any) -> Any:
+    if value in ([], {}, None):
+        raise ValueError("at least one path")
+    return _paths(value)
+
+
 def _named_paths(value: Any) -> Any:
-    """One path, several, or {name: path}: always {name: path}; a path without a name is called by its stem."""
+    """One path, several, or {name: path}: always {name: path}; a path without a name is called by its stem.
+
+    Names stand beside "train" and "valid" in tables and file names, so they differ from these and from each other there, even
+    where file names ignore case.
+    """
     paths = _paths(value)
-    if not isinstance(paths, list):
-        return paths
+    taken = {"train", "valid"}
     named: dict[str, Any] = {}
-    for path in paths:
-        stem = Path(str(path)).stem
-        name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, len(paths) + 1))) if n not in named)
-        named[name] = path
-    return named
+    if isinstance(paths, list):
+        for path in paths:
+            stem = Path(str(path)).stem
+            stem = f"test_{stem}" if stem.lower() in ("train", "valid") else stem
+            names = (stem, *(f"{stem}_{i}" for i in range(2, len(paths) + 2)))
+            name = next(name for name in names if name_in_file(name).lower() not in taken)
+            taken.add(name_in_file(name).lower())
+            named[name] = path
+        return named
+    for name in paths if isinstance(paths, dict) else ():
+        file = name_in_file(str(name)).lower()
+        if file in ("train", "valid"):
+            raise ValueError(
+                f"names other than train and valid, which are those of data.train and data.valid (not '{name}')"
+            )
+        if file in taken:
+            raise ValueError(f"names that give files of different names (not '{name}' beside the one like it)")
+        taken.add(file)
+    return paths
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(DEVICE_PATTERN, value):
+        raise ValueError("one of auto, cpu, cuda, cuda:0, cuda:1 and so on")
+    return value
 
 
 def _held_out(value: Any) -> Any:
@@ -105,13 +145,13 @@ def _atomic_energies(value: Any) -> Any:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
     """Where the structures are and what their labels are called."""
 
-    train: Annotated[list[Path], BeforeValidator(_paths), Field(min_length=1)] = Field(
+    train: Annotated[list[Path], BeforeValidator(_some_paths)] = Field(
         description="path, or list of paths, of the training structures (any format that ASE reads)"
     )
     valid: Annotated[int | float | Path, BeforeValidator(_held_out)] = Field(
@@ -119,16 +159,21 @@ class DataConfig(_Section):
         description="path of the validation structures, or how many structures (or what fraction) of train to hold out",
     )
     test: Annotated[dict[str, Path], BeforeValidator(_named_paths)] = Field(
-        {}, description="path, list of paths or {name: path} of structures for the error table after the training"
+        {},
+        description="path, list of paths or {name: path} of structures for the error table after the training; names other than "
+        "train and valid",
     )
-    isolated_atoms: Path | None = Field(None, description="path of single-atom structures whose energies are the E0s")
+    isolated_atoms: Path | None = Field(
+        None, description="path of isolated atoms, one of each element, whose energies are the E0s"
+    )
     energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
     forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
     stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
     atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
         "auto",
         description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
-        "mean (one number per atom for all elements), auto (the first of these that is possible) or {symbol: eV}",
+        "mean (one number per atom for all elements), auto (the first of isolated and least_squares that is possible; mean if all "
+        "structures have the same composition) or {symbol: eV}",
     )
 
 
@@ -140,7 +185,9 @@ class ModelConfig(_Section):
     architecture: Literal[tuple(MODELS)] = Field(
         "nequip", description="name of the network, a key of eqgraph.models.MODELS"
     )
-    cutoff: PositiveFloat = Field(5.0, description="distance in Å up to which atoms are neighbors")
+    cutoff: PositiveFloat = Field(
+        5.0, le=100, description="distance in Å (not nm, pm or bohr) up to which atoms are neighbors, usually 4 to 6"
+    )
 
     @property
     def network(self) -> BaseModel:
@@ -228,7 +275,9 @@ class TrainingConfig(_Section):
     output: Path = Field(description="directory for the model, the checkpoint, the tables and the plots")
     overwrite: bool = Field(False, description="true to replace the run that the output directory holds")
     resume: bool = Field(False, description="true to go on from last.ckpt in the output directory")
-    seed: int = Field(0, ge=0, description="seed of the weights, of the split and of the order of the structures")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="seed of the weights, of the split and of the order of the structures"
+    )
     batch_size: PositiveInt = Field(5, description="structures per optimizer step")
     valid_batch_size: PositiveInt = Field(
         32, description="structures per step of validation; changes speed and memory only"
@@ -246,7 +295,7 @@ class TrainingConfig(_Section):
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="precision of the network (energies are float64 always)"
     )
-    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:1")
+    device: Annotated[str, AfterValidator(_device)] = Field("auto", description="auto, cpu, cuda or cuda:1")
     threads: PositiveInt | None = Field(
         None, description="CPU threads of PyTorch, or null for at most 4 of those there are"
     )

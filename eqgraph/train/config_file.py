@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not YAML, or a key is unknown, missing or of the wrong type; names each such key.
+        ValueError: if it is not YAML in UTF-8, or a key is unknown, missing or of the wrong type; names each such key.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a YAML file, found none at '{path}'. Check the path.")
-    raw = _parse(path.read_text(encoding="utf-8"), f"'{path}'")
+    raw = read_yaml(path)
     if not isinstance(raw, dict) or not all(isinstance(section, dict) for section in raw.values()):
         sections = ", ".join(f"{name}:" for name in Config.model_fields)
         raise ValueError(f"'{path}': expected sections ({sections}) with keys below them, came something else.")
@@ -74,6 +75,23 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"key '{key}' appears twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        ValueError: if it is not YAML in UTF-8; names the file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"'{path}': expected text in UTF-8, came the byte 0x{error.object[error.start]:02x} in line {line}. Save the file as "
+            "UTF-8."
+        ) from None
+    return _parse(text, f"'{path}'")
 
 
 def _parse(text: str, source: str) -> Any:
@@ -133,7 +151,9 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
         elif detail["type"] == "missing":
             lines.append(f"expected '{name}', came nothing. {_advice(keys, raw)}")
         else:
-            expected = str(cause) if cause else detail["msg"].replace("Input should be ", "").split(",")[0]
+            expected = str(cause) if cause else re.sub(r"^\w+ should be ", "", detail["msg"]).split(",")[0]
+            if detail["type"] == "path_type":
+                expected = "a path"
             if detail["type"].startswith("union_tag"):
                 name, came, expected = f"{name}.name", schedule_name(came), "one of " + ", ".join(SCHEDULES)
             lines.append(f"'{name}': expected {expected}, came {came!r}. {_advice(keys, raw)}")

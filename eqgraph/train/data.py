@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from lightning.pytorch import LightningDataModule
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset, Frame, atomic_energies, data_hash, read_frames
+from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
 
 from .config import Config
 from .evaluate import require_known_species
@@ -63,8 +63,20 @@ def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence
     molecules = [frame for frame in frames if not frame.is_isolated_atom]
     for names in needed:
         if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
-            read_frames(paths[0], **keys, require=names)  # raises
+            for path in paths:
+                read_frames(path, **keys, require=names)  # raises, unless there are isolated atoms alone
     return frames
+
+
+def _read_isolated_atoms(path: Path, keys: dict[str, str]) -> list[Frame]:
+    frames = read_frames(path, **keys, require=())
+    if others := [frame for frame in frames if not frame.is_isolated_atom]:
+        raise ValueError(
+            f"data.isolated_atoms: expected isolated atoms alone in '{path}' (one atom, no image within 8 Å or a config_type with "
+            f"'isolated' in it), came {len(others)} other structures of {len(frames)}, the first is "
+            f"{others[0].atoms.symbols.get_chemical_formula()} in frame {others[0].index}. Remove them, or name another file."
+        )
+    return read_frames(path, **keys, require=["energy"])
 
 
 class PotentialData(LightningDataModule):
@@ -78,6 +90,7 @@ class PotentialData(LightningDataModule):
         species: atomic numbers in the training structures, sorted.
         atomic_energies: atomic number -> E0 in eV.
         atomic_energies_source: how they were found.
+        num_isolated_atoms: how many isolated atoms were recognized, in the training file and in that of isolated atoms.
         scale: in eV; rms of the force components (times 1 Å), or without forces that of the energy per atom.
         scale_source: which of the two.
         avg_num_neighbors: over the atoms of the training structures.
@@ -104,7 +117,8 @@ class PotentialData(LightningDataModule):
                 f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some."
             )
         if data.isolated_atoms is not None:
-            isolated += read_labelled([data.isolated_atoms], keys)
+            isolated += _read_isolated_atoms(data.isolated_atoms, keys)
+        self.num_isolated_atoms = len(isolated)
         if isinstance(data.valid, Path):
             train, valid = frames, read_labelled([data.valid], keys, *needed)
         else:
@@ -118,7 +132,7 @@ class PotentialData(LightningDataModule):
         require_known_species(self.valid, self.species, "data.valid")
         for name, dataset in self.test.items():
             require_known_species(dataset, self.species, f"data.test.{name}")
-        shifts, self.atomic_energies_source = atomic_energies(train, data.atomic_energies, isolated)
+        shifts, self.atomic_energies_source = self._atomic_energies(isolated)
         self.atomic_energies = {number: shifts[number] for number in self.species}
         self.hash = data_hash([*train, *valid])
         self.avg_num_neighbors = self._avg_num_neighbors()
@@ -149,6 +163,21 @@ class PotentialData(LightningDataModule):
         held_out = set(torch.randperm(len(frames), generator=generator)[:count].tolist())
         train = [frame for index, frame in enumerate(frames) if index not in held_out]
         return train, [frames[index] for index in sorted(held_out)]
+
+    def _atomic_energies(self, isolated: list[Frame]) -> AtomicEnergies:
+        data, train = self.config.data, self.train.frames
+        if data.isolated_atoms is not None and data.atomic_energies in ("auto", "isolated"):
+            found = {int(frame.atoms.numbers[0]) for frame in isolated if frame.energy is not None}
+            if missing := [chemical_symbols[number] for number in self.species if number not in found]:
+                raise ValueError(
+                    f"data.isolated_atoms: expected an isolated atom with an energy for every element of data.train, came none of "
+                    f"{', '.join(missing)} in '{data.isolated_atoms}'. Add them, or choose another data.atomic_energies."
+                )
+        no_energy = all(frame.energy is None for frame in (*train, *isolated))
+        if no_energy and self.config.loss.energy == 0 and data.atomic_energies == "auto":
+            source = "zero: no structure has an energy, so the origin of the model's energies is arbitrary"
+            return AtomicEnergies(dict.fromkeys(self.species, 0.0), source)
+        return atomic_energies(train, data.atomic_energies, isolated)
 
     def _avg_num_neighbors(self) -> float:
         if not any(data.num_edges for data in self.train):

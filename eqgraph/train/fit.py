@@ -70,14 +70,16 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
         data = PotentialData(config)
         potential = _build(config, data)
         console.print(choices_table(_choices(config, data, potential, device)))
-        output.open(config)
         try:
+            output.open(config)
             history = _train(config, data, potential, output, device, console)
             return _report(config, data, output, device, console, history)
         except DivergedError as error:
             raise DivergedError(f"{error} {_left_behind(output)}") from None
         except OSError as error:
-            raise OSError(f"Expected to write to '{output.path}', came: {error}. {_left_behind(output)}") from error
+            raise OSError(
+                f"Expected to write to training.output = '{output.path}', came: {error}. {_left_behind(output)}"
+            ) from error
         except KeyboardInterrupt:
             raise TrainingInterrupted(f"Interrupted. {_left_behind(output)}") from None
 
@@ -106,10 +108,12 @@ def _choices(config: Config, data: PotentialData, potential: Potential, device: 
     energies = ", ".join(f"{symbol} {energy:.4f}" for symbol, energy in data.named_atomic_energies.items())
     tests = "".join(f", {len(dataset)} test ({name})" for name, dataset in data.test.items())
     num_parameters = sum(parameter.numel() for parameter in potential.parameters())
+    isolated = data.num_isolated_atoms
+    atoms = f", {isolated} isolated atom{'s' if isolated > 1 else ''} recognized" if isolated else ""
     limit = f", at most {timedelta(seconds=training.max_time)}" if training.max_time else ""
     return {
         "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
-        "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}",
+        "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}{atoms}",
         "labels": _labels(data),
         "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
         "scale": f"{data.scale:.4g} eV ({data.scale_source})",

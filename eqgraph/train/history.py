@@ -22,6 +22,8 @@ COLUMNS = (
     "valid_energy_rmse_meV_per_atom",
     "valid_forces_mae_meV_per_A",
     "valid_forces_rmse_meV_per_A",
+    "valid_stress_mae_meV_per_A3",
+    "valid_stress_rmse_meV_per_A3",
 )
 
 
@@ -56,6 +58,8 @@ class History(Callback):
             1000 * errors.energy_per_atom.rmse,
             1000 * errors.forces.mae,
             1000 * errors.forces.rmse,
+            1000 * errors.stress.mae,
+            1000 * errors.stress.rmse,
         )
         self.rows.append(dict(zip(COLUMNS, numbers, strict=True)))
         with self.path.open("a", newline="", encoding="utf-8") as file:

@@ -8,7 +8,9 @@ import yaml
 
 from eqgraph.replacing import replacing
 
-from .config import Config
+from .checkpoint import read_checkpoint
+from .config import Config, name_in_file
+from .config_file import read_yaml
 
 # what a resumed run may do differently: how long, and on what
 _MAY_CHANGE = {
@@ -48,18 +50,15 @@ class RunDirectory:
 
     def parity(self, name: str) -> Path:
         """The parity plot of a set of structures."""
-        return (
-            self.path
-            / f"parity_{''.join(letter if letter.isalnum() or letter in '-_.' else '_' for letter in name)}.png"
-        )
+        return self.path / f"parity_{name_in_file(name)}.png"
 
     def check(self, config: Config) -> None:
         """Refuse a directory that holds a run, unless told what to do with it.
 
         Raises:
             ValueError: if it holds a run and neither `overwrite` nor `resume` is set, or both are, or the run to resume was another
-                one; names the keys that differ.
-            FileNotFoundError: if there is nothing to resume.
+                one (names the keys that differ) or its files are damaged.
+            FileNotFoundError: if there is nothing to resume, or no config.yaml beside the checkpoint.
             NotADirectoryError: if the path is a file.
         """
         overwrite, resume = config.training.overwrite, config.training.resume
@@ -76,6 +75,7 @@ class RunDirectory:
             )
         if resume:
             self._check_same(config)
+            read_checkpoint(self.checkpoint)
         if not overwrite and not resume and (found := self._found()):
             raise ValueError(
                 f"Expected a new directory as training.output, '{self.path}' already holds a run "
@@ -96,7 +96,7 @@ class RunDirectory:
             temporary.write_text(text, encoding="utf-8")
 
     def _check_same(self, config: Config) -> None:
-        before = yaml.safe_load(self.config.read_text(encoding="utf-8")) if self.config.is_file() else {}
+        before = self._config_before()
         now = config.model_dump(mode="json")
         different = [
             f"{section}.{key} ({before.get(section, {}).get(key)!r} before, {value!r} now)"
@@ -109,6 +109,25 @@ class RunDirectory:
                 f"Expected to resume the run in '{self.path}' with its own config, came other values of "
                 f"{', '.join(different)}. Set them back, or start a new run in another directory."
             )
+
+    def _config_before(self) -> dict[str, dict]:
+        restore = (
+            "Restore the config that the run was started with, or set training.resume=false and training.overwrite=true to "
+            "start again."
+        )
+        if not self.config.is_file():
+            raise FileNotFoundError(
+                f"Expected the config of the run to resume in '{self.config}', found no such file. {restore}"
+            )
+        try:
+            before = read_yaml(self.config)
+        except ValueError as error:
+            raise ValueError(f"{error} It is the config of the run to resume. {restore}") from None
+        if not isinstance(before, dict) or not all(isinstance(section, dict) for section in before.values()):
+            raise ValueError(
+                f"Expected the config of the run to resume in '{self.config}', came a file without its sections. {restore}"
+            )
+        return before
 
     def _found(self) -> list[Path]:
         files = (self.config, self.model, self.checkpoint, self.history, self.errors, self.learning_curve)

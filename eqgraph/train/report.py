@@ -47,6 +47,7 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
     for label, name in (
         ("energy RMSE (meV/atom)", "valid_energy_rmse_meV_per_atom"),
         ("force RMSE (meV/Å)", "valid_forces_rmse_meV_per_A"),
+        ("stress RMSE (meV/Å³)", "valid_stress_rmse_meV_per_A3"),
     ):
         if np.isfinite(column[name]).any():
             panels.append((label, [("validation", column[name], COLORS[0])]))
@@ -72,9 +73,9 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
 
 
 def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
-    """Predicted against true energies and forces above, their differences below.
+    """Predicted against true energies, forces and stresses (those that have labels) above, their differences below.
 
-    Energies are per atom, less those of isolated atoms; forces are components, colored by element.
+    Energies are per atom, less those of isolated atoms; forces are components, colored by element; stresses are components.
 
     Args:
         path: of the PNG.
@@ -82,7 +83,7 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
         name: of the structures, for the title.
 
     Raises:
-        ValueError: if there is neither an energy nor a force label.
+        ValueError: if there are no labels.
     """
     panels: list[tuple[str, str, list[Group], ErrorSum]] = []
     known = np.isfinite(evaluation.energy_labels)
@@ -101,8 +102,13 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
             groups.append(Group(chemical_symbols[number], truth, predicted, sums))
     if groups:
         panels.append(("force component", "eV/Å", groups, evaluation.errors.forces))
+    known = np.isfinite(evaluation.stress_labels)
+    if evaluation.stress is not None and known.any():
+        sums = evaluation.errors.stress
+        group = Group("", evaluation.stress_labels[known], evaluation.stress[known], sums)
+        panels.append(("stress component", "eV/Å³", [group], sums))
     if not panels:
-        raise ValueError(f"plot_parity: expected energy or force labels, '{name}' has none. Plot another set.")
+        raise ValueError(f"plot_parity: expected energy, force or stress labels, '{name}' has none. Plot another set.")
 
     figure = Figure(figsize=(5.2 * len(panels), 6.4), dpi=150, layout="constrained")
     axes = figure.subplots(2, len(panels), sharex="col", squeeze=False, height_ratios=(3, 1.2))

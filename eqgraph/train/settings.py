@@ -21,6 +21,8 @@ _WARNINGS = (
     (r"The '\w+' does not have many workers", "lightning.pytorch.trainer.connectors.data_connector"),
     # we decide what may be in the output directory, and look ourselves
     (r"Checkpoint directory .* exists and is not empty", "lightning.pytorch.callbacks.model_checkpoint"),
+    # of a run that was moved and goes on: training.output may change
+    (r"The dirpath has changed from", "lightning.pytorch.callbacks.model_checkpoint"),
     # Lightning's own calls to torch
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "lightning.pytorch.utilities._pytree"),
     # a fine choice for those who have a GPU and want the CPU

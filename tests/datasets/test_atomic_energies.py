@@ -26,7 +26,7 @@ SINGLE_COMPOSITION = [structure("C2H6O", -4200.0), structure("C2H6O", -4209.0)]
 def test_isolated_atoms():
     shifts, description = atomic_energies([*SINGLE_COMPOSITION, *ATOMS])
     assert shifts == {1: -13.6, 6: -1030.0, 8: -2040.0}
-    assert description.startswith("energies of isolated atoms (with them, structures have -2")
+    assert description.startswith("energies of 3 isolated atoms (with them, structures have -2")
 
 
 def test_isolated_atoms_from_elsewhere():
@@ -34,7 +34,15 @@ def test_isolated_atoms_from_elsewhere():
 
 
 def test_isolated_atoms_alone():
-    assert atomic_energies(ATOMS[:1]) == ({1: -13.6}, "energies of isolated atoms")
+    assert atomic_energies(ATOMS[:1]) == ({1: -13.6}, "energies of 1 isolated atom")
+
+
+def test_isolated_atom_in_a_periodic_box():
+    copper = Frame(Atoms("Cu", cell=[15] * 3, pbc=True), energy=-0.3)
+    crystal = Frame(Atoms("Cu", cell=[[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]], pbc=True), energy=-3.7)
+    shifts, description = atomic_energies([copper, crystal])
+    assert shifts == {29: -0.3}
+    assert description == "energies of 1 isolated atom (with them, structures have -3.400 eV/atom on average)"
 
 
 @pytest.mark.parametrize("method", ["auto", "least_squares"])
@@ -57,6 +65,23 @@ def test_mean(method):
     assert shifts == pytest.approx({1: mean, 6: mean, 8: mean})
     assert description.startswith("one shift for all elements: the mean energy per atom of 2 structures")
     assert ("the numbers of H, C, O atoms are tied" in description) == (method == "auto")
+
+
+def test_mean_of_one_composition_in_several_sizes():
+    frames = [structure("CO2", -30.0), structure("C2O4", -66.0)]
+    assert atomic_energies(frames).shifts == pytest.approx({6: -10.5, 8: -10.5})
+
+
+def test_auto_refuses_one_shift_for_several_compositions():
+    """Water and ethanol: three E0s from two equations."""
+    frames = [structure("H2O", -2070.0), structure("C2H6O", -4200.0)] * 12
+    with pytest.raises(
+        ValueError,
+        match=r"the numbers of H, C, O atoms are tied in all structures \(rank 2 for 3 elements\)\. Give isolated_atoms, or "
+        r"the energies of the elements, .* ask for 'mean'",
+    ):
+        atomic_energies(frames)
+    assert len(set(atomic_energies(frames, "mean").shifts.values())) == 1
 
 
 def test_given():

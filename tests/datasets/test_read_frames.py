@@ -136,7 +136,7 @@ def test_a_virial_is_not_taken_for_a_stress():
 def test_isolated_atoms_are_recognized_by_what_they_are():
     isolated = Atoms("H", info={"energy": -13.6, "config_type": "anything"}, cell=[20, 20, 20])
     bulk = ase.build.bulk("Cu")
-    bulk.info.update(energy=-3.7, config_type="IsolatedAtom")
+    bulk.info.update(energy=-3.7, config_type="bulk")
     frames = frames_from_atoms([isolated, bulk], require=["energy"])
     assert [frame.is_isolated_atom for frame in frames] == [True, False]
 
@@ -145,6 +145,13 @@ def test_isolated_atoms_need_no_labels():
     frames = frames_from_atoms([Atoms("H"), *structures(1)])
     assert frames[0].energy is None
     frames_from_atoms([Atoms("H", info={"energy": -13.6})], require=["energy", "forces"])
+
+
+def test_isolated_atoms_alone_have_energies():
+    atoms = Atoms("H", info={"E": -13.6})
+    with pytest.raises(ValueError, match=r"expected energy under the key 'energy', got no frame .*atoms\.info: E\."):
+        frames_from_atoms([atoms], require=["energy"])
+    assert frames_from_atoms([atoms], require=["forces"])[0].energy is None
 
 
 def test_labels_that_are_not_required_may_be_nowhere():

@@ -1,5 +1,6 @@
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
@@ -63,6 +64,30 @@ def test_periodic_structures_do_not_depend_on_the_cell_that_atoms_lie_in(pbc):
 def test_fragments_far_apart(far):
     pos = torch.tensor([[0.0, 0, 0], [1, 0, 0], [far, 0, 0], [0, far, 0], [0, far, 1]], dtype=torch.float64)
     assert neighbor_list(pos, 4.0)[0].T.tolist() == [[1, 0], [0, 1], [4, 3], [3, 4]]
+
+
+@pytest.mark.parametrize("cutoff", [1e3, 1e5, 1e10, 1e300])
+def test_cutoff_larger_than_the_structure(cutoff):
+    """At once, and with all pairs: nothing is searched where there are no points."""
+    pos = torch.randn(5, 3, dtype=torch.float64)
+    start = time.process_time()
+    edges = as_set(*neighbor_list(pos, cutoff))
+    assert time.process_time() - start < 1
+    assert edges == {(i, j, 0, 0, 0) for i, j in itertools.permutations(range(5), 2)}
+
+
+@pytest.mark.parametrize("pbc", [[True, False, False], [False, True, True], [False, False, False]], ids=str)
+def test_open_directions_have_no_images(pbc):
+    """A long cutoff, thin open directions, and a short cell vector along them that means nothing."""
+    cell = torch.diag(torch.tensor([3.0, 4.0, 5.0], dtype=torch.float64))
+    cell[~torch.tensor(pbc)] *= 0.01
+    pos = torch.rand(3, 3, dtype=torch.float64)
+    start = time.process_time()
+    edges = as_set(*neighbor_list(pos, 60.0, cell, pbc))
+    assert time.process_time() - start < 1
+    shortened = as_set(*neighbor_list(pos, 11.0, cell, pbc))
+    assert shortened == ase_edges(pos, 11.0, cell, pbc)
+    assert shortened < edges or not any(pbc)
 
 
 @pytest.mark.parametrize("lengths", [[1e6, 5, 5], [5, 1e4, 1e4], [5000, 3, 1000]])

@@ -1,5 +1,6 @@
 """A small data set from an analytic potential, and a config that trains a tiny network on it within a second."""
 
+import shutil
 from pathlib import Path
 
 import ase
@@ -37,20 +38,38 @@ def isolated_atom(symbol: str) -> ase.Atoms:
     return atoms
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """train.xyz (20 structures), test.xyz (5) and isolated_atoms.xyz."""
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.xyz (20 structures), test.xyz (5) and isolated_atoms.xyz, to read only."""
+    path = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     frames = [labelled("H2O2" if index % 2 else "H3O", rng) for index in range(25)]
-    ase.io.write(tmp_path / "train.xyz", frames[:20])
-    ase.io.write(tmp_path / "test.xyz", frames[20:])
-    ase.io.write(tmp_path / "isolated_atoms.xyz", [isolated_atom("H"), isolated_atom("O")])
+    ase.io.write(path / "train.xyz", frames[:20])
+    ase.io.write(path / "test.xyz", frames[20:])
+    ase.io.write(path / "isolated_atoms.xyz", [isolated_atom("H"), isolated_atom("O")])
+    return path
+
+
+@pytest.fixture
+def folder(shared_folder: Path, tmp_path: Path) -> Path:
+    """The same files, to change."""
+    for file in shared_folder.glob("*.xyz"):
+        shutil.copy(file, tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def shared_raw(shared_folder: Path) -> dict:
+    return raw_config(shared_folder)
 
 
 @pytest.fixture
 def raw(folder: Path) -> dict:
-    """What a YAML file for this data would say."""
+    return raw_config(folder)
+
+
+def raw_config(folder: Path) -> dict:
+    """What a YAML file for the data in a folder would say."""
     return {
         "data": {
             "train": str(folder / "train.xyz"),

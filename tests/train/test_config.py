@@ -1,5 +1,6 @@
 """Every key has one meaning and every mistake one message."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_defaults_and_lists():
     assert config.training.overwrite is False
 
 
+def test_names_of_test_sets_are_no_others():
+    """Neither those of the training's own rows and plots nor, as file names, those of each other."""
+    paths = ["a/train.xyz", "b/train.xyz", "valid.xyz", "A b.xyz", "a_b.xyz", "x.xyz", "test_train.xyz"]
+    config = parse_config(minimal(data={"test": paths}))
+    assert list(config.data.test) == ["test_train", "test_train_2", "test_valid", "A b", "a_b_2", "x", "test_train_3"]
+    assert [str(path) for path in config.data.test.values()] == paths
+    assert parse_config(minimal(data={"test": {"a/b": "x.xyz", "a-b": "y.xyz"}})).data.test.keys() == {"a/b", "a-b"}
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
 def test_architecture_config_is_complete_and_checked():
     config = parse_config(minimal(model={"num_layers": 2}))
     assert config.model.network.num_layers == 2
@@ -79,7 +90,25 @@ def test_architecture_config_is_complete_and_checked():
         ),
         ({"training": {"batch_size": 0}}, r"'training\.batch_size': expected greater than 0, came 0"),
         ({"training": {"max_time": "soon"}}, r"'training\.max_time': expected a duration above zero .*, came 'soon'"),
-        ({"training": {"device": "tpu"}}, r"'training\.device': .*came 'tpu'\. Set training\.device: auto, cpu, cuda"),
+        (
+            {"training": {"device": "tpu"}},
+            r"'training\.device': expected one of auto, cpu, cuda, cuda:0, cuda:1 and so on, came 'tpu'\. Set ",
+        ),
+        ({"training": {"seed": 2**32}}, r"'training\.seed': expected less than 4294967296, came 4294967296\. Set "),
+        ({"training": {"output": 5}}, r"'training\.output': expected a path, came 5\. "),
+        ({"loss": {"forces": math.inf}}, r"'loss\.forces': expected a finite number, came inf\. "),
+        ({"optimizer": {"learning_rate": math.inf}}, r"'optimizer\.learning_rate': expected a finite number, came inf"),
+        ({"model": {"cutoff": math.inf}}, r"'model\.cutoff': expected a finite number, came inf\. "),
+        (
+            {"model": {"cutoff": 500.0}},
+            r"'model\.cutoff': expected less than or equal to 100, came 500\.0\. Set model\.cutoff: distance in Å \(not nm",
+        ),
+        ({"data": {"test": {"train": "a.xyz"}}}, r"'data\.test': expected names other than train and valid"),
+        ({"data": {"test": {"Valid": "a.xyz"}}}, r"'data\.test': expected names other than train and valid"),
+        (
+            {"data": {"test": {"a/b": "a.xyz", "a_b": "b.xyz"}}},
+            r"'data\.test': expected names that give files of different names \(not 'a_b'",
+        ),
         ({"training": {"ema_decay": 1.0}}, r"'training\.ema_decay': expected less than 1, came 1\.0"),
         (
             {"model": {"cutoff": 0}},
@@ -94,7 +123,7 @@ def test_architecture_config_is_complete_and_checked():
         ({"data": {"valid": 1.5}}, r"'data\.valid': expected a fraction between 0 and 1, .* came 1\.5"),
         ({"data": {"valid": 0}}, r"'data\.valid': expected at least 1 structure.* came 0"),
         ({"data": {"valid": [1]}}, r"'data\.valid': expected a path, a number of structures .* came \[1\]"),
-        ({"data": {"train": []}}, r"'data\.train': .*came \[\]"),
+        ({"data": {"train": []}}, r"'data\.train': expected at least one path, came \[\]\. Set data\.train: path"),
         (
             {"data": {"atomic_energies": "isolatet"}},
             r"'data\.atomic_energies': expected one of auto, .* came 'isolatet'",
@@ -182,6 +211,9 @@ def test_file_mistakes(tmp_path):
         load_config(file)
     file.write_text("data: {train: a.xyz}\ntraining: {output: a, seed: 1, seed: 2}\n")
     with pytest.raises(ValueError, match=r"key 'seed' appears twice in line 2"):
+        load_config(file)
+    file.write_bytes("data: {train: a.xyz}\n# Å\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"'.*a\.yaml': expected text in UTF-8, came the byte 0xc5 in line 2\. Save"):
         load_config(file)
     file.write_text("just words")
     with pytest.raises(ValueError, match=r"expected sections \(data:, model:, "):

@@ -54,6 +54,55 @@ def test_isolated_atoms_among_the_training_structures(raw, folder):
     assert "isolated" in data.atomic_energies_source
 
 
+def test_isolated_atoms_in_periodic_boxes(raw, folder):
+    atoms = ase.io.read(folder / "isolated_atoms.xyz", ":")
+    for atom in atoms:
+        atom.set_cell([15.0] * 3)
+        atom.pbc = True
+        atom.calc.atoms = atom.copy()
+    ase.io.write(folder / "train.xyz", ase.io.read(folder / "train.xyz", ":") + atoms)
+    del raw["data"]["isolated_atoms"]
+    data = PotentialData(parse_config(raw))
+    assert data.named_atomic_energies == {"H": -13.0, "O": -2040.0}
+    assert data.num_isolated_atoms == 2
+    assert data.atomic_energies_source.startswith("energies of 2 isolated atoms")
+
+
+def test_file_of_isolated_atoms_that_is_another(raw, folder):
+    raw["data"]["isolated_atoms"] = str(folder / "test.xyz")
+    with pytest.raises(
+        ValueError,
+        match=r"data\.isolated_atoms: expected isolated atoms alone in '.*test\.xyz' .*came 5 other structures of 5, the first "
+        r"is H3O in frame 0\. Remove them, or name another file",
+    ):
+        PotentialData(parse_config(raw))
+
+
+def test_isolated_atoms_with_another_key(raw, folder):
+    atoms = [ase.Atoms(symbol, info={"REF_E": energy}) for symbol, energy in (("H", -13.0), ("O", -2040.0))]
+    ase.io.write(folder / "isolated_atoms.xyz", atoms)
+    with pytest.raises(ValueError, match=r"isolated_atoms\.xyz: expected energy under the key 'energy', .*REF_E"):
+        PotentialData(parse_config(raw))
+
+
+def test_isolated_atoms_that_lack_an_element(raw, folder):
+    (hydrogen, _) = ase.io.read(folder / "isolated_atoms.xyz", ":")
+    ase.io.write(folder / "isolated_atoms.xyz", hydrogen)
+    with pytest.raises(
+        ValueError, match=r"data\.isolated_atoms: expected .* every element of data\.train, came none of O in '.*xyz'"
+    ):
+        PotentialData(parse_config(raw))
+    raw["data"]["atomic_energies"] = "least_squares"
+    assert "least squares" in PotentialData(parse_config(raw)).atomic_energies_source
+
+
+def test_wrong_key_beside_a_file_of_isolated_atoms(raw, folder):
+    raw["data"]["train"] = [str(folder / "isolated_atoms.xyz"), str(folder / "train.xyz")]
+    raw["data"]["forces_key"] = "REF_forces"
+    with pytest.raises(ValueError, match=r"train\.xyz: expected forces under the key 'REF_forces'"):
+        PotentialData(parse_config(raw))
+
+
 def test_structures_without_forces_are_welcome(raw, folder):
     frames = ase.io.read(folder / "train.xyz", ":")
     for atoms in frames[::2]:
@@ -77,6 +126,25 @@ def test_energies_alone(raw, folder):
     data = PotentialData(parse_config(raw))
     assert data.scale_source == "standard deviation of the training energies per atom"
     assert data.scale > 0
+
+
+def test_forces_alone(raw, folder):
+    """Without energies there is nothing that a shift could be."""
+    frames = ase.io.read(folder / "train.xyz", ":")
+    for atoms in frames:
+        atoms.calc.results.pop("energy")
+    ase.io.write(folder / "train.xyz", frames)
+    del raw["data"]["isolated_atoms"]
+    with pytest.raises(ValueError, match="energy"):
+        PotentialData(parse_config(raw))
+    raw["loss"] = {"energy": 0}
+    data = PotentialData(parse_config(raw))
+    assert data.named_atomic_energies == {"H": 0.0, "O": 0.0}
+    assert data.atomic_energies_source.startswith("zero: no structure has an energy")
+
+
+def test_the_largest_seed():
+    assert len(list(EpochShuffle(5, 2**32 - 1))) == 5
 
 
 def test_order_depends_on_seed_and_epoch():

@@ -1,22 +1,27 @@
 """A training as a whole: what it leaves on disk, that it repeats itself, and that accidents lose nothing."""
 
+import copy
 import csv
 import errno
 import importlib
 import io
+import math
 import os
 import re
 import resource
+import shutil
 from pathlib import Path
 
+import ase
 import ase.io
 import pytest
 import torch
+import yaml
 from rich.console import Console
 
 from eqgraph.calculators import EqgraphCalculator
 from eqgraph.models import load_potential
-from eqgraph.train import DivergedError, TrainingInterrupted, fit, parse_config
+from eqgraph.train import DivergedError, FitResult, TrainingInterrupted, fit, parse_config
 from eqgraph.train.module import PotentialModule
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,9 +36,32 @@ def console() -> Console:
 def _no_pictures(request, monkeypatch):
     """Plots take longer than these trainings: one test draws them."""
     if request.function is not test_what_a_run_leaves_behind:
-        module = importlib.import_module("eqgraph.train.fit")  # the attribute of that name is the function
-        monkeypatch.setattr(module, "plot_parity", lambda *arguments: None)
-        monkeypatch.setattr(module, "plot_learning_curve", lambda *arguments: None)
+        no_pictures(monkeypatch)
+
+
+def no_pictures(monkeypatch):
+    module = importlib.import_module("eqgraph.train.fit")  # the attribute of that name is the function
+    monkeypatch.setattr(module, "plot_parity", lambda *arguments: None)
+    monkeypatch.setattr(module, "plot_learning_curve", lambda *arguments: None)
+
+
+@pytest.fixture(scope="module")
+def shared_run(shared_raw, tmp_path_factory) -> FitResult:
+    """A run of the default test config, to read only."""
+    raw = copy.deepcopy(shared_raw)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        no_pictures(monkeypatch)
+        return run(raw, Console(file=io.StringIO()), output=str(tmp_path_factory.mktemp("shared") / "run"))
+
+
+@pytest.fixture
+def finished(shared_run, raw, folder) -> FitResult:
+    """The same run, where `raw` says that it is, to change."""
+    shutil.copytree(shared_run.output, folder / "run")
+    config = yaml.safe_load((folder / "run" / "config.yaml").read_text())
+    config["data"] = parse_config(raw).model_dump(mode="json")["data"]
+    (folder / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    return FitResult(folder / "run", folder / "run" / "model.eqg", shared_run.errors, shared_run.history)
 
 
 def run(raw: dict, console: Console, **training):
@@ -42,7 +70,8 @@ def run(raw: dict, console: Console, **training):
 
 
 def without_seconds(history: list[dict]) -> list[dict]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+    """What repeats itself, and is equal to itself: no time, no NaN for labels that are not there."""
+    return [{k: value for k, value in row.items() if k != "seconds" and not math.isnan(value)} for row in history]
 
 
 def weights(path) -> dict[str, torch.Tensor]:
@@ -104,7 +133,8 @@ def test_what_a_run_leaves_behind(raw, folder, console):
     printed = console.file.getvalue()
     for words in (
         "15 training, 5 validation, 5 test (test)",
-        "H -13.0000, O -2040.0000 (energies of isolated atoms",
+        "5 test (test), 2 isolated atoms recognized",
+        "H -13.0000, O -2040.0000 (energies of 2 isolated atoms",
         "rms of the training forces",
         "3.0 on average",
         "parameters, cutoff 4 Å",
@@ -118,12 +148,11 @@ def test_what_a_run_leaves_behind(raw, folder, console):
         assert words in printed
 
 
-def test_same_seed_same_numbers(raw, folder, console):
-    first = run(raw, console, output=str(folder / "a"))
+def test_same_seed_same_numbers(shared_run, raw, folder, console):
     second = run(raw, console, output=str(folder / "b"))
     other = run(raw, console, output=str(folder / "c"), seed=1)
-    assert without_seconds(first.history) == without_seconds(second.history) != without_seconds(other.history)
-    assert_same_weights(first.model, second.model)
+    assert without_seconds(shared_run.history) == without_seconds(second.history) != without_seconds(other.history)
+    assert_same_weights(shared_run.model, second.model)
 
 
 def test_settings_are_put_back(raw, console):
@@ -157,6 +186,10 @@ def test_float64_stress_and_adamw(raw, folder, console):
     raw["schedule"] = {"name": "plateau", "patience": 1}
     result = run(raw, console, dtype="float64", max_epochs=2)
     assert result.errors["valid"].stress.count == 18
+    best = min(result.history, key=lambda row: row["valid_loss"])
+    assert 1000 * result.errors["valid"].stress.rmse == pytest.approx(best["valid_stress_rmse_meV_per_A3"], rel=1e-6)
+    with (result.output / "metrics.csv").open() as file:
+        assert all(float(row["valid_stress_mae_meV_per_A3"]) > 0 for row in csv.DictReader(file))
     assert load_potential(result.model)[0].dtype == torch.float64
 
 
@@ -164,11 +197,12 @@ def test_float64_stress_and_adamw(raw, folder, console):
 def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypatch, schedule):
     raw["schedule"] = {"name": schedule} | ({"patience": 1, "factor": 0.5} if schedule == "plateau" else {})
     raw["optimizer"] = {"learning_rate": 0.1}  # so large that the plateau comes
-    whole = run(raw, console, output=str(folder / "whole"), max_epochs=6)
+    epochs, stop = (6, 3) if schedule == "plateau" else (3, 1)
+    whole = run(raw, console, output=str(folder / "whole"), max_epochs=epochs)
     training_step = PotentialModule.training_step
 
     def interrupt(self, batch, batch_idx):
-        if self.current_epoch == 3 and batch_idx == 1:
+        if self.current_epoch == stop and batch_idx == 1:
             raise KeyboardInterrupt
         return training_step(self, batch, batch_idx)
 
@@ -177,13 +211,14 @@ def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypa
         TrainingInterrupted,
         match=r"The last good model is intact: .*model\.eqg\. The last checkpoint is intact: .*last\.ckpt",
     ):
-        run(raw, console, output=str(folder / "parts"), max_epochs=6)
+        run(raw, console, output=str(folder / "parts"), max_epochs=epochs)
     monkeypatch.undo()
-    resumed = run(raw, console, output=str(folder / "parts"), max_epochs=6, resume=True)
+    no_pictures(monkeypatch)
+    resumed = run(raw, console, output=str(folder / "parts"), max_epochs=epochs, resume=True)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert_same_weights(resumed.model, whole.model)
     with (resumed.output / "metrics.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4", "5", "6"]
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
 
 
 def test_interrupted_before_the_first_model(raw, console, monkeypatch):
@@ -218,11 +253,10 @@ def test_full_disk_when_replacing(raw, folder, console, monkeypatch, name):
     assert not list(output.glob(".*")), "left a temporary file"
 
 
-def test_full_disk_when_writing(raw, folder, console):
+def test_full_disk_when_writing(shared_run, raw, folder, console):
     """The operating system itself refuses: files may not grow to the size of a checkpoint."""
-    result = run(raw, console, max_epochs=1)
-    size = result.model.stat().st_size
-    assert 2 * size < (folder / "run" / "last.ckpt").stat().st_size
+    size = shared_run.model.stat().st_size
+    assert 2 * size < (shared_run.output / "last.ckpt").stat().st_size
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size, hard))
     try:
@@ -258,8 +292,51 @@ def test_never_a_finite_validation(raw, console, monkeypatch):
         run(raw, console)
 
 
-def test_a_run_is_not_overwritten_unless_told(raw, folder, console):
-    first = run(raw, console, max_epochs=1)
+def test_output_directory_that_cannot_be_made(raw, folder, console, monkeypatch):
+    with pytest.raises(
+        OSError,
+        match=r"Expected to write to training\.output = '/proc/x/y', came: .*'/proc/x.* No model had been saved yet",
+    ):
+        run(raw, console, output="/proc/x/y")
+
+    def full(self, text, **arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"training\.output = '.*run', came: .*No space left on device.*config.*No model"):
+        run(raw, console, output=str(folder / "run"))
+
+
+def test_forces_alone(raw, folder, console):
+    """No energy anywhere: the table of errors has none, and nothing else is missing."""
+    for name in ("train", "test"):
+        frames = ase.io.read(folder / f"{name}.xyz", ":")
+        for atoms in frames:
+            atoms.calc.results.pop("energy")
+        ase.io.write(folder / f"{name}.xyz", frames)
+    del raw["data"]["isolated_atoms"]
+    raw["loss"] = {"energy": 0}
+    result = run(raw, console, max_epochs=2)
+    assert math.isnan(result.history[-1]["valid_energy_rmse_meV_per_atom"])
+    assert {row.quantity for errors in result.errors.values() for row in errors.rows()} == {"forces"}
+    assert "H 0.0000, O 0.0000 (zero: no structure has an energy" in console.file.getvalue()
+    assert result.history[-1]["valid_loss"] == pytest.approx(result.errors["valid"].forces.mse, rel=0.5)
+
+
+def test_a_test_set_called_train_is_another(raw, folder, console):
+    (folder / "new").mkdir()
+    shutil.copy(folder / "test.xyz", folder / "new" / "train.xyz")
+    raw["data"]["test"] = str(folder / "new" / "train.xyz")
+    result = run(raw, console, max_epochs=1)
+    assert {name: errors.energy.count for name, errors in result.errors.items()} == {
+        "train": 15,
+        "valid": 5,
+        "test_train": 5,
+    }
+
+
+def test_a_run_is_not_overwritten_unless_told(finished, raw, folder, console):
+    first = finished
     (first.output / "notes.txt").write_text("mine")
     content = first.model.read_bytes()
     with pytest.raises(ValueError, match=r"already holds a run \(config\.yaml, model\.eqg.*training\.overwrite=true"):
@@ -271,7 +348,7 @@ def test_a_run_is_not_overwritten_unless_told(raw, folder, console):
         run(raw, console, overwrite=True)
     assert first.model.read_bytes() == content
     raw["data"]["train"] = train
-    second = run(raw, console, overwrite=True, seed=5)
+    second = run(raw, console, overwrite=True, seed=5, max_epochs=1)
     assert second.model.read_bytes() != content
     assert (first.output / "notes.txt").read_text() == "mine"
 
@@ -287,8 +364,7 @@ def test_output_directory_mistakes(raw, folder, console):
     assert not (folder / "new").exists()
 
 
-def test_resuming_another_run_is_refused(raw, console):
-    run(raw, console, max_epochs=1)
+def test_resuming_another_run_is_refused(finished, raw, console):
     raw["model"]["num_features"] = 5
     with pytest.raises(
         ValueError, match=r"other values of model\.num_features \(4 before, 5 now\), training\.seed \(0 before, 3 now\)"
@@ -296,26 +372,58 @@ def test_resuming_another_run_is_refused(raw, console):
         run(raw, console, resume=True, seed=3)
 
 
-def test_resuming_a_run_that_is_over_reports_again(raw, console):
-    first = run(raw, console)
-    (first.output / "errors.csv").unlink()
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "last.ckpt",
+            b"junk",
+            r"Expected a checkpoint of `eqgraph train` in '.*last\.ckpt', came a damaged or foreign",
+        ),
+        (
+            "config.yaml",
+            b"- junk",
+            r"Expected the config of the run to resume in '.*config\.yaml', came a file without",
+        ),
+        ("config.yaml", b"", r"Expected the config of the run to resume in '.*config\.yaml', came a file without"),
+        ("config.yaml", b"data: {", r"'.*config\.yaml': expected YAML, came .* Restore the config"),
+        ("config.yaml", b"data: \xff", r"'.*config\.yaml': expected text in UTF-8, .* Restore the config"),
+    ],
+    ids=["checkpoint", "list", "empty", "YAML", "UTF-8"],
+)
+def test_resuming_from_damaged_files(finished, raw, console, name, content, message):
+    (finished.output / name).write_bytes(content)
+    before = {path.name: path.read_bytes() for path in finished.output.iterdir()}
+    with pytest.raises(
+        ValueError, match=rf"{message}.*training\.resume=false and training\.overwrite=true to start again"
+    ):
+        run(raw, console, resume=True)
+    assert {path.name: path.read_bytes() for path in finished.output.iterdir()} == before
+
+
+def test_resuming_without_a_config(finished, raw, console):
+    (finished.output / "config.yaml").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml', found no such file\. Restore the config"):
+        run(raw, console, resume=True)
+
+
+def test_resuming_a_run_that_is_over_reports_again(finished, raw, console):
+    """Also where it was moved to."""
+    (finished.output / "errors.csv").unlink()
     again = run(raw, console, resume=True)
-    assert again.history == first.history
-    assert (first.output / "errors.csv").exists()
+    assert without_seconds(again.history) == without_seconds(finished.history)
+    assert (finished.output / "errors.csv").exists()
 
 
-def test_progress_in_a_terminal(raw):
-    file = io.StringIO()
-    run(raw, Console(file=file, width=80, force_terminal=True, legacy_windows=False))
-    assert re.search(r"epoch 3/3 .*100% .* it/s", file.getvalue())
-    assert re.search(r"loss \S+ · valid RMSE E \S+ meV/atom, F \S+ meV/Å", file.getvalue())
-
-
-def test_other_files_in_the_output_directory_are_left_alone(raw, folder, console):
+def test_progress_in_a_terminal(raw, folder):
+    """And files that are not of a run are left alone."""
     (folder / "run").mkdir()
     (folder / "run" / "notes.txt").write_text("mine")
-    run(raw, console, max_epochs=1)
+    file = io.StringIO()
+    run(raw, Console(file=file, width=80, force_terminal=True, legacy_windows=False), max_epochs=1)
     assert (folder / "run" / "notes.txt").read_text() == "mine"
+    assert re.search(r"epoch 1/1 .*100% .* it/s", file.getvalue())
+    assert re.search(r"loss \S+ · valid RMSE E \S+ meV/atom, F \S+ meV/Å", file.getvalue())
 
 
 def test_max_time(raw, console):

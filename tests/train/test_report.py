@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from eqgraph.datasets import AtomsDataset, read_frames
 from eqgraph.models import build_potential
-from eqgraph.train import evaluate
+from eqgraph.train import PotentialErrors, evaluate
 from eqgraph.train.history import COLUMNS
 from eqgraph.train.report import plot_learning_curve, plot_parity
 from eqgraph.train.tables import error_table, write_errors
@@ -37,13 +38,48 @@ def test_parity_of_energies_alone(evaluation, tmp_path):
     assert_picture(tmp_path / "parity.png")
 
 
+def panel_titles(monkeypatch, draw) -> list[str]:
+    """Titles and labels of the axes of the figure that a function draws."""
+    figures = []
+    monkeypatch.setattr("eqgraph.train.report._save", lambda figure, path: figures.append(figure))
+    draw()
+    return [axis.get_title() or axis.get_ylabel() for axis in figures[0].axes]
+
+
+def test_parity_of_stress_where_there_is_one(evaluation, monkeypatch):
+    assert panel_titles(monkeypatch, lambda: plot_parity("", evaluation, "test"))[:2] == [
+        "energy less isolated atoms",
+        "force component",
+    ]
+    labels = np.full((5, 3, 3), np.nan)
+    labels[1] = np.eye(3)
+    errors = PotentialErrors()
+    errors.stress.update(torch.zeros(5, 3, 3), torch.from_numpy(labels))
+    stressed = dataclasses.replace(
+        evaluation,
+        stress=np.zeros((5, 3, 3)),
+        stress_labels=labels,
+        energy_labels=np.full(5, np.nan),
+        forces_labels=np.full_like(evaluation.forces_labels, np.nan),
+        errors=errors,
+    )
+    assert panel_titles(monkeypatch, lambda: plot_parity("", stressed, "test"))[:1] == ["stress component"]
+
+
+def test_learning_curve_of_stress(monkeypatch):
+    rows = [dict.fromkeys(COLUMNS, 1.0) | {"epoch": epoch} for epoch in (1, 2)]
+    assert "stress RMSE (meV/Å³)" in panel_titles(monkeypatch, lambda: plot_learning_curve("", rows))
+    rows = [row | {"valid_stress_rmse_meV_per_A3": np.nan} for row in rows]
+    assert not any("stress" in title for title in panel_titles(monkeypatch, lambda: plot_learning_curve("", rows)))
+
+
 def test_parity_of_nothing(evaluation, tmp_path):
     evaluation = dataclasses.replace(
         evaluation,
         forces_labels=np.full_like(evaluation.forces_labels, np.nan),
         energy_labels=np.full_like(evaluation.energy_labels, np.nan),
     )
-    with pytest.raises(ValueError, match="expected energy or force labels, 'test' has none"):
+    with pytest.raises(ValueError, match="expected energy, force or stress labels, 'test' has none"):
         plot_parity(tmp_path / "parity.png", evaluation, "test")
     assert not list(tmp_path.glob("*.png"))
 
