@@ -155,5 +155,6 @@ class Potential(torch.nn.Module):
 
 def _stress(strain_gradient: Tensor, cell: Tensor) -> Tensor:
     volume = torch.linalg.det(cell).abs().view(-1, 1, 1)
-    # A cell without volume has no stress: NaN, the mark of a missing label, rather than infinity or zero.
-    return torch.where(volume > 0, strain_gradient / volume, torch.nan)
+    # A cell without volume has no stress: NaN, the mark of a missing label, rather than infinity or zero. Its division by one instead
+    # of zero keeps NaN out of the gradients of the other structures of the batch.
+    return torch.where(volume > 0, strain_gradient / volume.where(volume > 0, 1.0), torch.nan)

@@ -18,7 +18,8 @@ def mean_square(predicted: Float[Tensor, "*shape"], labels: Float[Tensor, "*shap
         tensor(4.)
     """
     labelled = labels.isfinite()
-    error = predicted - labels.where(labelled, predicted.detach())
+    # where, not a product: the prediction may be NaN too (the stress of a molecule)
+    error = (predicted - labels.nan_to_num()).where(labelled, 0.0)
     return error.square().sum() / labelled.sum().clamp(min=1)
 
 

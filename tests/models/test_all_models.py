@@ -215,6 +215,16 @@ def test_training_can_differentiate_the_forces(architecture, config):
 
 
 @every_model
+def test_molecules_in_a_batch_do_not_spoil_the_gradients_of_a_stress(architecture, config):
+    potential = random_potential(architecture, config).train()
+    data = Batch.from_data_list([from_ase(ethanol(), CUTOFF), from_ase(crystal(), CUTOFF)])
+    stress = potential(data, stress=True).stress
+    stress[stress.isfinite()].square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in potential.parameters())
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in potential.parameters())
+
+
+@every_model
 def test_save_and_load_gives_the_same_numbers(architecture, config, tmp_path):
     potential = random_potential(architecture, config)
     save_potential(tmp_path / "model.eqg", potential, {"data_hash": "abc", "units": {"energy": "eV"}})

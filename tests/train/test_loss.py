@@ -77,3 +77,17 @@ def test_prediction_that_is_no_number_is_not_hidden():
 def test_zero_weight_needs_no_prediction():
     prediction, batch = random_batch([2])
     assert Loss(1.0, 0.0, 0.0)(prediction._replace(forces=None, stress=None), batch).isfinite()
+
+
+def test_a_prediction_that_is_no_number_where_there_is_no_label_does_not_count():
+    """Molecules have no stress: neither label nor prediction."""
+    prediction, batch = random_batch([2, 3])
+    stress = prediction.stress.detach().clone()
+    stress[0] = torch.nan
+    batch.stress[0] = torch.nan
+    stress.requires_grad_()
+    loss = Loss(0.0, 0.0, 1.0)(prediction._replace(stress=stress), batch)
+    loss.backward()
+    torch.testing.assert_close(loss, ((stress - batch.stress)[1] ** 2).mean())
+    assert (stress.grad[0] == 0).all()
+    assert stress.grad.isfinite().all()
