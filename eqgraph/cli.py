@@ -90,13 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)"
     )
-    evaluate.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV (energy)")
-    evaluate.add_argument(
-        "--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å (forces)"
-    )
-    evaluate.add_argument(
-        "--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³ (stress)"
-    )
+    evaluate.add_argument("--energy-key", metavar="KEY", help="name of the energy label, eV (that of the training)")
+    evaluate.add_argument("--forces-key", metavar="KEY", help="name of the forces label, eV/Å (that of the training)")
+    evaluate.add_argument("--stress-key", metavar="KEY", help="name of the stress label, eV/Å³ (that of the training)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
     evaluate.set_defaults(run=_eval)
     return parser
@@ -128,10 +124,12 @@ def _eval(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"Expected another file for --output than the data, came '{output}' for both. Choose another name."
         )
-    potential, _ = load_potential(arguments.model, choose_device(arguments.device))
-    keys = {"energy_key": arguments.energy_key, "forces_key": arguments.forces_key, "stress_key": arguments.stress_key}
-    given = [[name] for name in ("energy", "forces", "stress") if keys[f"{name}_key"] != name]
-    frames = read_labelled([arguments.data], keys, ["energy", "forces"], *given)
+    potential, header = load_potential(arguments.model, choose_device(arguments.device))
+    trained = header["metadata"].get("training", {}).get("data", {})
+    given = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress")}
+    keys = {f"{name}_key": key or trained.get(f"{name}_key", name) for name, key in given.items()}
+    asked = [[name] for name, key in given.items() if key]
+    frames = read_labelled([arguments.data], keys, ["energy", "forces"], *asked)
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
     evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
     console = _console()

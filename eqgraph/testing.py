@@ -44,6 +44,15 @@ def assert_equivariant(
     rotation = -rand_matrix(dtype=torch.float64)
     turned = [x @ irreps.D_from_matrix(rotation).T for x, irreps in zip(inputs, irreps_in, strict=True)]
     before, after = _outputs(function(*inputs)), _outputs(function(*turned))
+    if len(before) != len(irreps_out):
+        raise AssertionError(
+            f"expected {len(irreps_out)} outputs, one per entry of irreps_out, got {len(before)}. Give the irreps of each."
+        )
+    if any(y.dtype != torch.float64 for y in before):
+        raise AssertionError(
+            f"expected float64 outputs, got {[str(y.dtype) for y in before]}: rounding would hide errors. Call .double() on the "
+            "module first."
+        )
     for index, (y, z, irreps) in enumerate(zip(before, after, irreps_out, strict=True)):
         if y.shape[-1] != irreps.dim:
             raise AssertionError(

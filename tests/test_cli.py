@@ -255,3 +255,21 @@ def test_ctrl_c_in_the_middle_of_training(folder):
 
     done = torch.load(folder / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
     assert main(["train", config, f"training.max_epochs={done + 1}", "training.resume=true"]) == 0
+
+
+def test_eval_reads_the_labels_that_the_model_was_trained_on(folder, capsys):
+    frames = ase.io.read(folder / "data" / "train.xyz", ":")
+    renamed = []
+    for atoms in frames:
+        copy = ase.Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        copy.info["REF_energy"] = atoms.get_potential_energy()
+        copy.arrays["REF_forces"] = atoms.get_forces()
+        renamed.append(copy)
+    data = folder / "renamed.xyz"
+    ase.io.write(data, renamed)
+    config = str(folder / "configs" / "a.yaml")
+    keys = ["data.energy_key=REF_energy", "data.forces_key=REF_forces", "training.max_epochs=1"]
+    assert main(["train", config, f"data.train={data}", "data.test={}", "data.valid=3", *keys]) == 0
+    capsys.readouterr()
+    assert main(["eval", str(folder / "run" / "model.eqg"), str(data)]) == 0
+    assert "meV/Å" in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Makes the ethanol data set: GFN2-xTB Langevin dynamics, labelled with PBE/def2-TZVP.
 
-    pip install "eqgraph[dft]"
+    pip install ".[dft]"
     python datasets/ethanol/generate.py --workers 2
 
 Sampling and labelling are separate: a cheap Hamiltonian (tblite) visits the configurations, density-functional theory (PySCF) gives

@@ -191,10 +191,10 @@ def _available(name: str, keys: dict[str, str], frames: list[Frame]) -> str:
     virials = [key for lower, key in unused.items() if "virial" in lower]
     nearest = difflib.get_close_matches(keys[name].lower(), [lower for lower in unused if "virial" not in lower], n=1)
     if nearest:
-        return f"{message} Did you mean {name}_key={unused[nearest[0]]!r}?"
+        return f"{message} Did you mean {unused[nearest[0]]!r} for the {name} key?"
     if name == "stress" and virials:
         return f"{message} {virials[0]!r} is no stress: store stress = -virial / volume in the file."
-    return f"{message} Pass the right one as {name}_key."
+    return f"{message} Give the right one as {name} key."
 
 
 def _existing(path: Path) -> str:

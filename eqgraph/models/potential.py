@@ -71,7 +71,7 @@ class Potential(torch.nn.Module):
             if values.shape != (len(species),) or not values.isfinite().all():
                 raise ValueError(
                     f"Potential: expected {name} to be {len(species)} finite numbers [eV], one per species {species}, got "
-                    f"{values.tolist()}."
+                    f"{values.tolist()}. Correct the list."
                 )
             self.register_buffer(name, values)
 

@@ -61,7 +61,7 @@ class Gate(torch.nn.Module):
             )
         self.act_scalars = Activation(irreps_scalars, act_scalars)
         self.act_gates = Activation(irreps_gates, act_gates)
-        self.irreps_gated = irreps_gated
+        self.irreps_scalars, self.irreps_gates, self.irreps_gated = irreps_scalars, irreps_gates, irreps_gated
 
         unsorted = irreps_scalars + irreps_gates + irreps_gated
         self.irreps_in = unsorted.sort().irreps.simplify()
@@ -78,12 +78,17 @@ class Gate(torch.nn.Module):
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.irreps_in} -> {self.irreps_out})"
 
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        for name in ("mul.weight", "mul.output_mask"):  # constants that e3nn's gate keeps in its checkpoints
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def forward(self, features: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """Features (..., irreps_in.dim) to (..., irreps_out.dim)."""
         if features.shape[-1] != self._dim_in:
             raise ValueError(
                 f"Gate: expected features with last axis {self._dim_in} ('{self._text_in}'), got shape "
-                f"{tuple(features.shape)}."
+                f"{tuple(features.shape)}. Let the layer before it produce gate.irreps_in."
             )
         blocks = [features[..., start:stop] for start, stop in self._slices]
         num_scalars, num_gates = self._num_scalars, self._num_gates

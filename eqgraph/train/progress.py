@@ -116,7 +116,9 @@ class TrainingProgress(ProgressBar):
     def _print_line(self, trainer: Trainer) -> None:
         self._line_time = time.monotonic()
         if self._enabled:
-            line = f"{self._where(trainer)} · {self.progress():.0%} · {self._rate:.1f} it/s · {self._numbers()}"
+            line = (
+                f"{self._where(trainer)} · {min(self.progress(), 1.0):.0%} · {self._rate:.1f} it/s · {self._numbers()}"
+            )
             self.console.print(line, soft_wrap=True, highlight=False)
 
     def _stop(self) -> None:

@@ -139,3 +139,13 @@ def test_refuses_unknown_methods():
 def test_refuses_data_without_energies(method):
     with pytest.raises(ValueError, match=r"got 1 of which none has one. Check energy_key"):
         atomic_energies([Frame(Atoms("H2", [[0, 0, 0], [0, 0, 1]]))], method)
+
+
+def test_least_squares_weighs_structures_per_atom():
+    data = [("H2", -20.0), ("O2", -200.0), ("H20O10", -1260.0), ("H2O", -122.0)]
+    frames = [Frame(Atoms(formula), energy=energy) for formula, energy in data]
+    counts = np.array([[(frame.atoms.numbers == number).sum() for number in (1, 8)] for frame in frames], dtype=float)
+    size = counts.sum(1, keepdims=True)
+    expected = np.linalg.lstsq(counts / size, np.array([energy for _, energy in data]) / size[:, 0], rcond=None)[0]
+    shifts = atomic_energies(frames, "least_squares").shifts
+    assert [shifts[1], shifts[8]] == pytest.approx(expected.tolist(), rel=1e-12)

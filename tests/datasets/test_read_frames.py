@@ -206,23 +206,25 @@ def test_key_that_is_nowhere(tmp_path):
     with pytest.raises(ValueError, match="expected energy under the key 'energy', got no frame that has it") as error:
         read_frames(tmp_path / "data.xyz")
     assert "atoms.info: config_type, REF_energy, REF_stress; atoms.arrays: REF_forces." in str(error.value)
-    assert "Did you mean energy_key='REF_energy'?" in str(error.value)
-    with pytest.raises(ValueError, match="Did you mean forces_key='REF_forces'"):
+    assert "Did you mean 'REF_energy' for the energy key?" in str(error.value)
+    with pytest.raises(ValueError, match="Did you mean 'REF_forces' for the forces key"):
         read_frames(tmp_path / "data.xyz", energy_key="REF_energy")
 
 
 def test_mistyped_key():
-    with pytest.raises(ValueError, match=r"expected stress under the key 'stres'.*Did you mean stress_key='stress'"):
+    with pytest.raises(
+        ValueError, match=r"expected stress under the key 'stres'.*Did you mean 'stress' for the stress key"
+    ):
         frames_from_atoms(structures(), stress_key="stres", require=["stress"])
 
     atoms = renamed(structures(1)[0])
     del atoms.arrays["REF_forces"]
-    with pytest.raises(ValueError, match=r"Pass the right one as forces_key.$"):  # REF_stress is in use
+    with pytest.raises(ValueError, match=r"Give the right one as forces key.$"):  # REF_stress is in use
         frames_from_atoms([atoms], **REF_KEYS)
 
 
 def test_no_labels_at_all():
-    with pytest.raises(ValueError, match=r"The file has no labels at all. Pass the right one as energy_key"):
+    with pytest.raises(ValueError, match=r"The file has no labels at all. Give the right one as energy key"):
         frames_from_atoms([ase.build.molecule("H2O")])
 
 

@@ -69,3 +69,10 @@ def test_irreps_that_do_not_fit_are_refused(arguments, message):
 def test_features_of_another_width_are_refused():
     with pytest.raises(ValueError, match=r"expected features with last axis 5 \('2x0e\+1x1o'\), got shape \(3, 4\)"):
         nn.Gate("1x0e", [tanh], "1x0e", [sigmoid], "1x1o")(torch.randn(3, 4))
+
+
+def test_a_gate_in_a_checkpoint_of_e3nn_loads():
+    arguments = ("2x0e", [tanh], "1x0e", [sigmoid], "1x1o")
+    ours, theirs = torch.nn.Sequential(nn.Gate(*arguments)), torch.nn.Sequential(e3nn_nn.Gate(*arguments))
+    ours.load_state_dict(theirs.state_dict())
+    assert str(ours[0].irreps_gates) == "1x0e"

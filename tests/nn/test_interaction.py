@@ -58,3 +58,11 @@ def test_reset_parameters_reaches_every_weight():
     before = {name: parameter.clone() for name, parameter in layer.named_parameters()}
     layer.reset_parameters()
     assert all((parameter != before[name]).any() for name, parameter in layer.named_parameters())
+
+
+def test_a_node_without_edges_is_its_self_connection():
+    layer = nn.Interaction("4x0e + 2x1o", "4x0e + 2x1o", "0e + 1o", num_species=2, num_radial=3)
+    x, species = torch.randn(2, 10), torch.tensor([1, 0])
+    out = layer(x, species, torch.empty(2, 0, dtype=torch.int64), torch.empty(0, 4), torch.empty(0, 3))
+    torch.testing.assert_close(out, layer.gate(layer.self_connection(x, species)))
+    assert out.abs().max() > 0

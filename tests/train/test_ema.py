@@ -1,9 +1,16 @@
 """The running mean against its recursion."""
 
+import io
+
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
+from rich.console import Console
 
-from eqgraph.train.ema import RunningMean
+from eqgraph.models import load_potential
+from eqgraph.train import fit, parse_config
+from eqgraph.train.checkpoint import read_checkpoint
+from eqgraph.train.ema import EMA, RunningMean
 
 
 def test_recursion_with_warm_up():
@@ -48,3 +55,30 @@ def test_decay_zero_follows_the_weights():
     linear.weight.data.normal_()
     mean.update(linear)
     assert torch.equal(mean.state["weight"], linear.weight)
+
+
+def test_validation_sees_the_mean_and_training_the_weights():
+    module, ema = LightningModule(), EMA(0.9)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module.potential = torch.nn.Linear(2, 1)
+    ema.on_fit_start(trainer, module)
+    weight = module.potential.weight
+    mean, now = weight.detach().clone(), weight.detach() + 1.0
+    weight.data.copy_(now)
+    ema.on_validation_start(trainer, module)
+    assert torch.equal(weight, mean)
+    ema.on_validation_end(trainer, module)
+    assert torch.equal(weight, now)
+
+
+def test_the_saved_model_is_the_mean(raw):
+    raw["training"].update(max_epochs=1, ema_decay=0.9)
+    result = fit(parse_config(raw), Console(file=io.StringIO()))
+    checkpoint = read_checkpoint(result.output / "last.ckpt")
+    mean = checkpoint["callbacks"]["EMA"]["state"]
+    potential, _ = load_potential(result.model)
+    for name, tensor in potential.state_dict().items():
+        if name in mean:
+            assert torch.equal(tensor, mean[name]), name
+    trained = checkpoint["state_dict"]
+    assert any(not torch.equal(tensor, trained[f"potential.{name}"]) for name, tensor in mean.items())

@@ -1,11 +1,12 @@
 """Evaluation against one structure at a time."""
 
+import ase
 import ase.io
 import numpy as np
 import pytest
 
 from eqgraph.calculators import EqgraphCalculator
-from eqgraph.datasets import AtomsDataset, read_frames
+from eqgraph.datasets import AtomsDataset, Frame, read_frames
 from eqgraph.models import build_potential
 from eqgraph.train import evaluate, write_predictions
 
@@ -81,3 +82,15 @@ def test_unknown_species(folder, potential):
         ValueError, match=r"expected only elements that the model is trained on \(H, O\), came Pt in frame 2\."
     ):
         evaluate(potential, dataset)
+
+
+def test_written_forces_belong_to_their_structures(tmp_path, potential):
+    frames = [
+        Frame(ase.Atoms("H" * count, 3 * np.random.rand(count, 3)), index, -1.0 * count)
+        for index, count in enumerate((2, 5, 3))
+    ]
+    evaluation = evaluate(potential, AtomsDataset(frames, 4.0))
+    write_predictions(tmp_path / "p.xyz", frames, evaluation)
+    written = [atoms.arrays["pred_forces"] for atoms in ase.io.read(tmp_path / "p.xyz", ":")]
+    np.testing.assert_allclose(np.concatenate(written), evaluation.forces, atol=1e-7)
+    assert [len(forces) for forces in written] == [2, 5, 3]

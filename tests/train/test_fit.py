@@ -447,3 +447,17 @@ def test_early_stopping(raw, console):
 def test_no_such_gpu(raw, console):
     with pytest.raises(ValueError, match=r"Expected one of \d+ GPUs .*came 'cuda:99'"):
         run(raw, console, device="cuda:99")
+
+
+def test_gradient_is_clipped(raw, console, monkeypatch):
+    norms = []
+
+    def record(self, *arguments):
+        gradients = [p.grad for p in self.potential.parameters() if p.grad is not None]
+        norms.append(torch.stack([gradient.norm() for gradient in gradients]).norm().item())
+
+    monkeypatch.setattr(PotentialModule, "on_train_batch_end", record)
+    raw["optimizer"] = {"clip_gradient": 1e-3}
+    run(raw, console, max_epochs=1)
+    assert norms
+    assert max(norms) <= 1e-3 * (1 + 1e-4)

@@ -86,7 +86,7 @@ class BatchNorm(torch.nn.Module):
         if x.dim() < 2 or x.shape[-1] != self._dim:
             raise ValueError(
                 f"BatchNorm: expected input of shape (batch, ..., {self._dim}) for irreps '{self._text}', got "
-                f"{tuple(x.shape)}."
+                f"{tuple(x.shape)}. Check the irreps of the layer before."
             )
         if x.numel() == 0:  # no sample: nothing to normalize, and no statistics to learn from
             return x
