@@ -18,8 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     0: done. 1: failed on the way (full disk, diverged training). 2: bad input. 130: interrupted.
     """
     arguments = _parser().parse_args(argv)
-    # Read when torch is imported. Threads that spin while they wait slow a training down a hundredfold where other programs run on
-    # the same cores; threads that never spin cost it a third where none does. A short spin is close to the best in both cases.
+    # Read when torch is imported. Threads that spin long while they wait slow a training down where other programs run on the same
+    # cores, threads that never spin where none does: CONTRIBUTING.md has the numbers.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:

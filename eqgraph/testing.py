@@ -56,7 +56,7 @@ def assert_equivariant(
     for index, (y, z, irreps) in enumerate(zip(before, after, irreps_out, strict=True)):
         if y.shape[-1] != irreps.dim:
             raise AssertionError(
-                f"output {index}: expected last axis {irreps.dim} ('{irreps}'), got shape {tuple(y.shape)}."
+                f"output {index}: expected last axis {irreps.dim} ('{irreps}'), got shape {tuple(y.shape)}. Correct irreps_out."
             )
         expected = y @ irreps.D_from_matrix(rotation).T
         scale = max(expected.abs().max().item(), 1e-300) if expected.numel() else 1.0

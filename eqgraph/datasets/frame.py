@@ -7,11 +7,10 @@ import numpy as np
 from ase.geometry import minkowski_reduce
 from jaxtyping import Float
 
+from eqgraph.graph import MIN_THICKNESS
+
 _ISOLATED_DISTANCE = 8.0
 """An atom whose periodic images are all further away than this [Å] hardly notices them: bonds are shorter than 4 Å."""
-
-_MIN_THICKNESS = 1e-3
-"""Periodic cells thinner than this [Å] are mistakes, see eqgraph.graph.neighbor_list."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def _image_distance(atoms: ase.Atoms) -> float:
     periodic = atoms.cell.array[atoms.pbc]
     if not len(periodic):
         return np.inf
-    if not np.isfinite(periodic).all() or np.linalg.svd(periodic, compute_uv=False).min() < _MIN_THICKNESS:
+    if not np.isfinite(periodic).all() or np.linalg.svd(periodic, compute_uv=False).min() < MIN_THICKNESS:
         return 0.0
     reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)  # its vectors are the shortest there are
     return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())

@@ -2,6 +2,6 @@
 
 from .edge_vectors import edge_vectors
 from .from_ase import from_ase
-from .neighbor_list import neighbor_list
+from .neighbor_list import MIN_THICKNESS, neighbor_list
 
-__all__ = ["edge_vectors", "from_ase", "neighbor_list"]
+__all__ = ["MIN_THICKNESS", "edge_vectors", "from_ase", "neighbor_list"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .edge_vectors import edge_vectors
 
-_MIN_THICKNESS = 1e-3
+MIN_THICKNESS = 1e-3
 """Periodic cells thinner than this [Å] are mistakes; their neighbors would fill the memory."""
 
 _MAX_BINS = 1e5
@@ -88,7 +88,7 @@ def _check(pos: Tensor, cutoff: float, cell: Tensor | None, pbc: Tensor) -> None
             )
     elif not cell.isfinite().all():
         raise ValueError(f"neighbor_list: expected a finite cell, got {cell.tolist()}. Remove or repair the structure.")
-    elif pbc.any() and torch.linalg.svdvals(cell.detach()[pbc.to(cell.device)].double()).min() < _MIN_THICKNESS:
+    elif pbc.any() and torch.linalg.svdvals(cell.detach()[pbc.to(cell.device)].double()).min() < MIN_THICKNESS:
         raise ValueError(
             "neighbor_list: expected linearly independent cell vectors [Å] along the periodic directions "
             f"pbc={pbc.tolist()}, got {cell.tolist()}. Set the cell, or pbc=False along directions without a cell "

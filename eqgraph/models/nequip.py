@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
-from eqgraph.o3 import Irreps, Linear, spherical_harmonics
+from eqgraph.o3 import Irreps, Linear, SphericalHarmonics
 
 
 class NequIPConfig(BaseModel):
@@ -50,7 +50,7 @@ class NequIP(torch.nn.Module):
 
     def __init__(self, config: NequIPConfig, num_species: int, cutoff: float, avg_num_neighbors: float) -> None:
         super().__init__()
-        self.config, self.lmax = config, config.lmax
+        self.config = config
         irreps_sh = Irreps.spherical_harmonics(config.lmax)
         parities = (1, -1) if config.parity else (None,)
         irreps_hidden = Irreps(
@@ -62,6 +62,7 @@ class NequIP(torch.nn.Module):
         )
         irreps_scalar = Irreps([(config.num_features, "0e")])
 
+        self.spherical_harmonics = SphericalHarmonics(irreps_sh, normalize=True, normalization="component")
         self.radial_basis = BesselBasis(config.num_radial, cutoff)
         self.envelope = PolynomialCutoff(cutoff, config.cutoff_power)
         self.embedding = torch.nn.Embedding(num_species, config.num_features)
@@ -88,7 +89,7 @@ class NequIP(torch.nn.Module):
     ) -> Float[Tensor, "nodes 1"]:
         """Species (0 ... num_species - 1) and edge vectors [Å] from sender to receiver to a dimensionless scalar per node."""
         edge_len = torch.linalg.vector_norm(edge_vec, dim=-1)
-        edge_sh = spherical_harmonics(list(range(self.lmax + 1)), edge_vec, normalize=True, normalization="component")
+        edge_sh = self.spherical_harmonics(edge_vec)
         edge_radial = self.radial_basis(edge_len) * self.envelope(edge_len).unsqueeze(-1)
         x = self.embedding(species)
         for layer in self.layers:

@@ -87,7 +87,7 @@ class Potential(torch.nn.Module):
         if species is not None and species.tolist() != self.species.tolist():
             # weights and energies belong to positions in the list of species: with another list they would go to other elements
             errors.append(
-                f"expected the state of a potential for species {self.species.tolist()}, got {species.tolist()}."
+                f"expected the state of a potential for species {self.species.tolist()}, got {species.tolist()}. Build it for those."
             )
         else:
             super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)

@@ -1,6 +1,7 @@
 """The definition of correct: every op in plain PyTorch, differentiable as often as autograd is asked to."""
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -130,7 +131,8 @@ def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*
     return torch.cat(harmonics, dim=-1)
 
 
-def _legendre_coefficients(l: int) -> tuple[list[tuple[float, float]], float]:
+@cache
+def _legendre_coefficients(l: int) -> tuple[tuple[tuple[float, float], ...], float]:
     """Normalized q_l^m = a_m y q_(l-1)^m + b_m r² q_(l-2)^m for m < l, and the constant q_l^l."""
 
     def norm(degree: int, m: int) -> float:
@@ -142,4 +144,4 @@ def _legendre_coefficients(l: int) -> tuple[list[tuple[float, float]], float]:
         a = (2 * l - 1) / (l - m) * norm(l, m) / norm(l - 1, m)
         b = -(l + m - 1) / (l - m) * norm(l, m) / norm(l - 2, m) if m <= l - 2 else 0.0
         ratios.append((a, b))
-    return ratios, norm(l, l) * math.prod(range(1, 2 * l, 2))
+    return tuple(ratios), norm(l, l) * math.prod(range(1, 2 * l, 2))

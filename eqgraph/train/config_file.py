@@ -31,7 +31,9 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     raw = read_yaml(path)
     if not isinstance(raw, dict) or not all(isinstance(section, dict) for section in raw.values()):
         sections = ", ".join(f"{name}:" for name in Config.model_fields)
-        raise ValueError(f"'{path}': expected sections ({sections}) with keys below them, came something else.")
+        raise ValueError(
+            f"'{path}': expected sections ({sections}) with keys below them, came something else. Indent each key below its section."
+        )
     _resolve_paths(raw, path.resolve().parent)
     for override in overrides:
         name, equals, text = override.partition("=")

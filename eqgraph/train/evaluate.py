@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from ase.data import chemical_symbols
 from torch_geometric.loader import DataLoader
 
 from eqgraph.datasets import AtomsDataset, Frame, write_frames
 from eqgraph.models import Potential
+from eqgraph.ops import segment_sum
 
 from .metrics import PotentialErrors
 
@@ -61,11 +61,11 @@ def evaluate(
             batch = batch.to(device)
             prediction = potential(batch, forces=True, stress=stress)
             errors.update(prediction, batch)
-            isolated = potential.shifts[torch.searchsorted(potential.species, batch.atomic_numbers)]
+            isolated = potential.shifts[potential.index_of_number[batch.atomic_numbers]]
             found = {
                 "num_atoms": batch.batch.bincount(minlength=batch.num_graphs),
                 "numbers": batch.atomic_numbers,
-                "isolated_energy": isolated.new_zeros(batch.num_graphs).index_add(0, batch.batch, isolated),
+                "isolated_energy": segment_sum(isolated, batch.batch, batch.num_graphs),
                 "energy": prediction.energy,
                 "atomic_energies": prediction.atomic_energies,
                 "forces": prediction.forces,

@@ -219,7 +219,10 @@ def _report(
     config: Config, data: PotentialData, output: RunDirectory, device: torch.device, console: Console, history: list
 ) -> FitResult:
     if not output.model.is_file():
-        raise DivergedError("Expected a finite validation loss at least once, came none.")
+        raise DivergedError(
+            "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for wrong labels in "
+            "the validation structures."
+        )
     potential, header = load_potential(output.model, device)
     evaluations: dict[str, Evaluation] = {}
     with console.status("Evaluating the best model"):

@@ -45,8 +45,7 @@ def cosine_factor(step: int, progress: float, schedule: CosineSchedule) -> float
 class PotentialModule(LightningModule):
     """Trains a potential on energies, forces and stress; validates with exact sums over the whole validation set.
 
-    Logs `train_loss`, `valid_loss` and, where there are labels, `valid_energy_rmse` (eV/atom), `valid_forces_rmse` (eV/Å),
-    `valid_stress_rmse` (eV/Å³) and the same with `mae`.
+    Logs `train_loss` and `valid_loss`; `errors` holds the errors of the last validation.
 
     Args:
         potential: what is trained.
@@ -92,14 +91,6 @@ class PotentialModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.log("valid_loss", self.errors.loss(self.weights))
-        errors_by_name = {
-            "energy": self.errors.energy_per_atom,
-            "forces": self.errors.forces,
-            "stress": self.errors.stress,
-        }
-        for name, errors in errors_by_name.items():
-            if errors.count:
-                self.log_dict({f"valid_{name}_rmse": errors.rmse, f"valid_{name}_mae": errors.mae})
         if isinstance(self.schedule, PlateauSchedule):
             self.lr_schedulers().step(self.errors.loss(self.weights))
 

@@ -287,7 +287,8 @@ def test_diverged_training_is_named(raw, console, monkeypatch):
 def test_never_a_finite_validation(raw, console, monkeypatch):
     monkeypatch.setattr("eqgraph.train.metrics.PotentialErrors.loss", lambda self, weights: float("nan"))
     with pytest.raises(
-        DivergedError, match=r"Expected a finite validation loss at least once, came none\. The last checkpoint"
+        DivergedError,
+        match=r"Expected a finite validation loss at least once, came none\. Lower .*\. The last checkpoint",
     ):
         run(raw, console)
 
@@ -428,7 +429,7 @@ def test_progress_in_a_terminal(raw, folder):
 
 def test_max_time(raw, console):
     """Stops after the time allowed, validates, saves, and by then the cosine schedule has come down."""
-    result = run(raw, console, max_epochs=100_000, max_time="2 s")
+    result = run(raw, console, max_epochs=2_000, max_time="2 s")  # far longer than that without the limit
     seconds = result.history[-1]["seconds"]
     assert 2 <= seconds < 4
     assert len(result.history) > 3
