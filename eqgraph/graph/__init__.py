@@ -3,5 +3,6 @@
 from .edge_vectors import edge_vectors
 from .from_ase import from_ase
 from .neighbor_list import MIN_THICKNESS, neighbor_list
+from .reverse_edges import reverse_edges
 
-__all__ = ["MIN_THICKNESS", "edge_vectors", "from_ase", "neighbor_list"]
+__all__ = ["MIN_THICKNESS", "edge_vectors", "from_ase", "neighbor_list", "reverse_edges"]

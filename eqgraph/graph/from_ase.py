@@ -6,6 +6,7 @@ from torch_geometric.data import Data
 
 from .edge_vectors import edge_vectors
 from .neighbor_list import neighbor_list
+from .reverse_edges import reverse_edges
 
 _MIN_DISTANCE = 1e-3
 """Atoms closer than this [Å] are the same atom written twice."""
@@ -22,8 +23,9 @@ def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
 
     Returns:
         Data with pos (nodes, 3) float64 [Å], atomic_numbers (nodes,) int64, cell (1, 3, 3) float64 [Å] (zeros without a
-        cell), pbc (1, 3) bool, edge_index (2, edges) int64 and edge_shift (edges, 3) float64. Batches have one cell per
-        graph.
+        cell), pbc (1, 3) bool, edge_index (2, edges) int64, edge_shift (edges, 3) float64 and edge_reverse (edges,) int64:
+        how many edges further on the same edge in the opposite direction is, a number that stays right in a batch.
+        Batches have one cell per graph.
 
     Raises:
         ValueError: if neighbor_list refuses the structure, or two atoms are at the same place.
@@ -52,4 +54,5 @@ def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
         pbc=pbc.unsqueeze(0),
         edge_index=edge_index,
         edge_shift=edge_shift,
+        edge_reverse=reverse_edges(edge_index, edge_shift) - torch.arange(edge_index.shape[1]),
     )

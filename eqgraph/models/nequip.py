@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
 from eqgraph.o3 import Irreps, Linear, SphericalHarmonics
+from eqgraph.ops import Edges
 
 
 class NequIPConfig(BaseModel):
@@ -27,6 +28,9 @@ class NequIPConfig(BaseModel):
     num_radial: PositiveInt = Field(8, description="Bessel functions")
     radial_hidden: list[PositiveInt] = Field([64, 64], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial cutoff")
+    backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
+        "auto", description="implementation of the convolutions"
+    )
     normalization: Literal["none", "batch"] = Field("none", description="per-irrep normalization of each layer")
 
 
@@ -41,8 +45,8 @@ class NequIP(torch.nn.Module):
 
     Example:
         >>> network = NequIP(NequIPConfig(num_layers=2, num_features=4), num_species=2, cutoff=5.0, avg_num_neighbors=1.0)
-        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
-        >>> network(torch.tensor([0, 1]), torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]), edge_index).shape
+        >>> edges = Edges.of(torch.tensor([[0, 1], [1, 0]]), 2, 2)
+        >>> network(torch.tensor([0, 1]), torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]), edges).shape
         torch.Size([2, 1])
 
     Reference: Batzner et al. 2022, doi:10.1038/s41467-022-29939-5.
@@ -79,19 +83,23 @@ class NequIP(torch.nn.Module):
                 config.radial_hidden,
                 avg_num_neighbors,
                 config.normalization,
+                config.backend,
             )
             self.layers.append(layer)
             irreps = layer.irreps_out
         self.readout = Linear(irreps, "0e")
 
     def forward(
-        self, species: Int[Tensor, " nodes"], edge_vec: Float[Tensor, "edges 3"], edge_index: Int[Tensor, "2 edges"]
+        self, species: Int[Tensor, " nodes"], edge_vec: Float[Tensor, "edges 3"], edges: Edges
     ) -> Float[Tensor, "nodes 1"]:
-        """Species (0 ... num_species - 1) and edge vectors [Å] from sender to receiver to a dimensionless scalar per node."""
-        edge_len = torch.linalg.vector_norm(edge_vec, dim=-1)
+        """Species (0 ... num_species - 1) and edge vectors [Å] from sender to receiver to a dimensionless scalar per node.
+
+        Edges that share a row of radial weights must have the same length.
+        """
+        edge_len = torch.linalg.vector_norm(edge_vec.index_select(0, edges.first), dim=-1)
         edge_sh = self.spherical_harmonics(edge_vec)
         edge_radial = self.radial_basis(edge_len) * self.envelope(edge_len).unsqueeze(-1)
-        x = self.embedding(species)
+        blocks = [self.embedding(species).unsqueeze(1)]
         for layer in self.layers:
-            x = layer(x, species, edge_index, edge_sh, edge_radial)
-        return self.readout(x)
+            blocks = layer.forward_blocks(blocks, species, edges, edge_sh, edge_radial)
+        return self.readout.forward_blocks(blocks)[0].squeeze(1)

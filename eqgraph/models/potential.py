@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from eqgraph.graph import edge_vectors
-from eqgraph.ops import segment_sum
+from eqgraph.ops import Edges, segment_sum
 
 
 class Prediction(NamedTuple):
@@ -33,7 +33,7 @@ class Potential(torch.nn.Module):
     coordinates do not lose digits far from the origin, nor do sums over large total energies.
 
     Args:
-        network: maps (species, edge_vec, edge_index) to (nodes, 1).
+        network: maps (species, edge_vec, edges) to (nodes, 1), edges being ops.Edges.
         species: atomic numbers that the network knows; its species index is the position in the sorted list.
         cutoff: radius [Å] of the graphs that the network expects.
         shifts: energy [eV] of an isolated atom of each species, in the order of sorted species.
@@ -101,7 +101,8 @@ class Potential(torch.nn.Module):
         """Energy and, when asked for, forces and stress of one structure or a batch.
 
         Args:
-            data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell.
+            data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, and edge_reverse if reverse edges
+                shall share radial weights (see graph.from_ase).
             forces: whether to compute forces.
             stress: whether to compute the stress.
 
@@ -124,7 +125,10 @@ class Potential(torch.nn.Module):
             if forces:
                 moved = moved if moved.requires_grad else moved.detach().requires_grad_()
             vectors = edge_vectors(moved, cell, data.edge_index, data.edge_shift, batch)
-            atomic = self.network(species, vectors.to(self.dtype), data.edge_index).squeeze(-1).double()
+            steps = data.get("edge_reverse")
+            reverse = None if steps is None else torch.arange(len(steps), device=steps.device) + steps
+            edges = Edges.of(data.edge_index, len(species), len(species), reverse)
+            atomic = self.network(species, vectors.to(self.dtype), edges).squeeze(-1).double()
             atomic = atomic * self.scales[species] + self.shifts[species]
             energy = segment_sum(atomic, batch, num_graphs)
             wanted = [tensor for tensor, asked in ((moved, forces), (strain, stress)) if asked]

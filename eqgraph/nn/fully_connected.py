@@ -63,6 +63,13 @@ class FullyConnectedNet(torch.nn.Sequential):
         for layer in self:
             layer.reset_parameters()
 
+    def last_layer(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(h, W) such that the output is h @ W, for who wants to do the last product himself; W has no activation after it."""
+        *others, last = self
+        for layer in others:
+            x = layer(x)
+        return x, last.scaled_weight()
+
 
 class _Layer(torch.nn.Module):
     def __init__(
@@ -85,8 +92,11 @@ class _Layer(torch.nn.Module):
     def reset_parameters(self) -> None:
         torch.nn.init.normal_(self.weight)
 
+    def scaled_weight(self) -> Tensor:
+        return self.weight * self._scale_in
+
     def forward(self, x: Float[Tensor, "*batch h_in"]) -> Float[Tensor, "*batch h_out"]:
-        x = x @ (self.weight * self._scale_in)
+        x = x @ self.scaled_weight()
         if self.act is None:
             return x
         x = self.act(x)

@@ -1,13 +1,15 @@
 """The gate: the usual nonlinearity of equivariant networks."""
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eqgraph.o3 import Irreps
+from eqgraph.o3 import Irrep, Irreps
+from eqgraph.o3.blocks import from_blocks, to_blocks
 
 from .activation import Activation
 
@@ -65,15 +67,20 @@ class Gate(torch.nn.Module):
 
         unsorted = irreps_scalars + irreps_gates + irreps_gated
         self.irreps_in = unsorted.sort().irreps.simplify()
-        self._slices = _sorted_slices(unsorted)
-        pairs = _gate_pairs(self.act_gates.irreps_out.simplify(), irreps_gated.simplify())
-        irreps_products = Irreps([(mul, (ir.l, gate.p * ir.p)) for mul, gate, ir, *_ in pairs])
-        self.irreps_out = self.act_scalars.irreps_out + irreps_products
+        runs = _runs(self.act_gates.irreps_out, irreps_gated)
+        products = [(run.mul, (run.ir.l, run.gate.p * run.ir.p)) for run in runs]
+        self.irreps_out = self.act_scalars.irreps_out + Irreps(
+            [(sum(mul for mul, _ in members), ir) for ir, members in _neighbors(runs, products)]
+        )
 
         # plain numbers for forward, so that torch.compile need not look into Irreps
         self._dim_in, self._text_in = self.irreps_in.dim, str(self.irreps_in)
+        self._sizes = [(mul, ir.dim) for mul, ir in self.irreps_in]
+        self._pieces, self._places = _pieces(unsorted, self.irreps_in)
         self._num_scalars, self._num_gates = len(irreps_scalars), len(irreps_gates)
-        self._runs = [(mul, ir.dim, gate_start, gated_start) for mul, _, ir, gate_start, gated_start in pairs]
+        self._gate_runs = [[run.mul for run in runs if run.gate_block == i] for i in range(len(irreps_gates))]
+        self._gated_runs = [[run.mul for run in runs if run.gated_block == i] for i in range(len(irreps_gated))]
+        self._merged = [len(members) for _, members in _neighbors(runs, products)]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.irreps_in} -> {self.irreps_out})"
@@ -90,48 +97,70 @@ class Gate(torch.nn.Module):
                 f"Gate: expected features with last axis {self._dim_in} ('{self._text_in}'), got shape "
                 f"{tuple(features.shape)}. Let the layer before it produce gate.irreps_in."
             )
-        blocks = [features[..., start:stop] for start, stop in self._slices]
-        num_scalars, num_gates = self._num_scalars, self._num_gates
-        scalars = _cat(blocks[:num_scalars], features)
-        gates = self.act_gates(_cat(blocks[num_scalars : num_scalars + num_gates], features))
-        gated = _cat(blocks[num_scalars + num_gates :], features)
+        out = self.forward_blocks(to_blocks(features, self._sizes))
+        return from_blocks(out) if out else features
 
-        out = [self.act_scalars(scalars)]
-        for mul, dim, gate_start, gated_start in self._runs:
-            gate = gates[..., gate_start : gate_start + mul].unsqueeze(-1)
-            block = gated[..., gated_start : gated_start + mul * dim].unflatten(-1, (mul, dim))
-            out.append((gate * block).flatten(-2))
-        return torch.cat(out, dim=-1)
-
-
-def _cat(blocks: list[Tensor], like: Tensor) -> Tensor:
-    if len(blocks) == 1:
-        return blocks[0]
-    return torch.cat(blocks, dim=-1) if blocks else like[..., :0]
-
-
-def _sorted_slices(irreps: Irreps) -> list[tuple[int, int]]:
-    """Where each block of irreps lies after sorting, in the order of irreps."""
-    order = irreps.sort()
-    stops = list(accumulate(mul * ir.dim for mul, ir in order.irreps))
-    starts = [0, *stops]
-    return [(starts[position], stops[position]) for position in order.p]
+    def forward_blocks(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        """The same for features in blocks: see eqgraph.o3.blocks."""
+        pieces = [_split(block, sizes) for block, sizes in zip(blocks, self._pieces, strict=True)]
+        entries = [pieces[block][piece] for block, piece in self._places]
+        num_scalars, num_both = self._num_scalars, self._num_scalars + self._num_gates
+        out = [act(block) for act, block in zip(self.act_scalars.acts, entries[:num_scalars], strict=True)]
+        gates = [act(block) for act, block in zip(self.act_gates.acts, entries[num_scalars:num_both], strict=True)]
+        gates = [part for gate, sizes in zip(gates, self._gate_runs, strict=True) for part in _split(gate, sizes)]
+        gated = [
+            p for block, sizes in zip(entries[num_both:], self._gated_runs, strict=True) for p in _split(block, sizes)
+        ]
+        products = [gate * block for gate, block in zip(gates, gated, strict=True)]
+        start = 0
+        for count in self._merged:
+            out.append(products[start] if count == 1 else torch.cat(products[start : start + count], dim=-1))
+            start += count
+        return out
 
 
-def _gate_pairs(irreps_gates: Irreps, irreps_gated: Irreps) -> list[tuple]:
-    """Cut gates and gated irreps into runs of equal irreps: (mul, gate irrep, gated irrep, gate start, gated start)."""
-    pairs = []
-    gates, gated = [list(b) for b in irreps_gates], [list(b) for b in irreps_gated]
-    gate_start = gated_start = 0
-    while gates and gated:
-        mul = min(gates[0][0], gated[0][0])
-        if mul:
-            gate, ir = gates[0][1], gated[0][1]
-            pairs.append((mul, gate, ir, gate_start, gated_start))
-            gate_start += mul
-            gated_start += mul * ir.dim
-        for blocks in (gates, gated):
-            blocks[0][0] -= mul
-            if blocks[0][0] == 0:
-                blocks.pop(0)
-    return pairs
+class _Run(NamedTuple):
+    """Gates and gated irreps that lie side by side."""
+
+    mul: int
+    gate: Irrep
+    ir: Irrep
+    gate_block: int
+    gated_block: int
+
+
+def _runs(irreps_gates: Irreps, irreps_gated: Irreps) -> list[_Run]:
+    """Pair the gates with the gated irreps, in order, in as few runs as possible."""
+    gates = [(block, ir) for block, (mul, ir) in enumerate(irreps_gates) for _ in range(mul)]
+    gated = [(block, ir) for block, (mul, ir) in enumerate(irreps_gated) for _ in range(mul)]
+    return [
+        _Run(len(list(members)), gate, ir, gate_block, gated_block)
+        for ((gate_block, gate), (gated_block, ir)), members in groupby(zip(gates, gated, strict=True))
+    ]
+
+
+def _neighbors(runs: list[_Run], products: list[tuple]) -> list[tuple]:
+    """(irrep, products) of successive runs that multiply equal irreps."""
+    pairs = zip(runs, products, strict=True)
+    groups = [list(members) for _, members in groupby(pairs, lambda pair: (pair[0].gate, pair[0].ir))]
+    return [(members[0][1][1], [product for _, product in members]) for members in groups]
+
+
+def _pieces(unsorted: Irreps, simplified: Irreps) -> tuple[list[list[int]], list[tuple[int, int]]]:
+    """Where the entries of unsorted are in simplified: channels of the pieces of each block, (block, piece) of each entry."""
+    blocks = {ir: index for index, (_, ir) in enumerate(simplified)}
+    pieces: list[list[int]] = [[] for _ in simplified]
+    places = [(0, 0)] * len(unsorted)
+    for entry in unsorted.sort().inv:
+        mul, ir = unsorted[entry]
+        block = blocks.get(ir)
+        if block is None:  # no copies at all, here and elsewhere: any empty piece will do
+            block = 0
+        places[entry] = (block, len(pieces[block]))
+        pieces[block].append(mul)
+    return pieces, places
+
+
+def _split(block: Tensor, sizes: list[int]) -> Sequence[Tensor]:
+    """Cut channels; the pieces of one cut share one gradient, unlike slices."""
+    return [block] if len(sizes) == 1 else block.split(sizes, dim=-1)

@@ -1,6 +1,7 @@
 """The most general linear map that commutes with rotations and inversion (Schur's lemma)."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -147,6 +148,29 @@ class Linear(PathWeights):
         if len(blocks) == 1:
             return blocks[0]
         return torch.cat([features.new_zeros(*batch, 0), *blocks], dim=-1)
+
+    def forward_blocks(self, blocks: Sequence[Tensor], add_to: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """The same map of features that are in blocks, one matrix product per path: see eqgraph.o3.blocks.
+
+        Only for weights of the module's own, without f_in and biases.
+
+        Args:
+            blocks: (nodes, 2l + 1, mul) for each entry of irreps_in.
+            add_to: what the result is added to, one block for each entry of irreps_out.
+        """
+        outputs: list[Tensor | None] = list(add_to) if add_to is not None else [None] * len(self._out_blocks)
+        for ins, w in zip(self.instructions, self.weight.split(self._path_sizes), strict=True):
+            if 0 in ins.path_shape:
+                continue
+            x, w = blocks[ins.i_in].reshape(-1, ins.path_shape[0]), ins.path_weight * w.view(ins.path_shape)
+            before = outputs[ins.i_out]
+            y = x @ w if before is None else torch.addmm(before.reshape(-1, ins.path_shape[1]), x, w)
+            outputs[ins.i_out] = y.view(-1, self._out_blocks[ins.i_out][1], ins.path_shape[1])
+        nodes = blocks[0].shape[0] if blocks else 0
+        return [
+            self.weight.new_zeros(nodes, dim, mul) if y is None else y
+            for y, (mul, dim) in zip(outputs, self._out_blocks, strict=True)
+        ]
 
     def __repr__(self) -> str:
         return f"Linear({self.irreps_in} -> {self.irreps_out} | {self.weight_numel} weights)"

@@ -1,6 +1,7 @@
 """The definition of correct: every op in plain PyTorch, differentiable as often as autograd is asked to."""
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -24,66 +25,85 @@ def segment_sum(
 
 
 def tensor_product(
-    x: Float[Tensor, "edges dim_in"],
+    blocks: Sequence[Float[Tensor, "edges _ _"]],
     y: Float[Tensor, "edges dim_sh"],
     w: Float[Tensor, "edges num_weights"],
     table: PathTable,
     coefficients: Float[Tensor, "dim_sh entries"],
-) -> Float[Tensor, "edges dim_out"]:
+) -> list[Float[Tensor, "edges _ _"]]:
     """Channel-wise ("uvu") weighted Clebsch-Gordan product of one row of features with one row of harmonics.
 
     out[p, m3, c] = w[p, c] Σ_{m1, m2} C^p[m1, m2, m3] x[m1, c] y[m2]
 
     The sum over m2 does not involve channels, so it is done first, for all paths in one matrix product: M = y @ C. What remains is one
-    small matrix product per block of x. Layouts are those of PathTable.
+    small matrix product per block of x.
 
     Args:
-        x: features, channels-last blocks as in table.blocks.
+        blocks: features of each block of the table.
         y: spherical harmonics.
         w: weights.
         table: the paths.
         coefficients: table.edge_matrix_coefficients() in the dtype and on the device of y; the caller keeps them.
+
+    Returns:
+        One tensor per block of the output.
     """
-    edges = x.shape[0]
-    matrices = (y @ coefficients).split(table.matrix_sizes, dim=1)
-    blocks, weights = x.split(table.block_sizes, dim=1), w.split(table.weight_sizes, dim=1)
-    messages = []
-    for group, matrix, weight in zip(table.groups, matrices, weights, strict=True):
-        block = blocks[group.block].view(edges, group.dim, group.mul)
-        product = torch.bmm(matrix.view(edges, group.rows, group.dim), block)
-        products = product.split([count * dim for count, dim in group.runs], dim=1)
-        factors = weight.split([count * group.mul for count, _ in group.runs], dim=1)
-        for (count, dim), rows, factor in zip(group.runs, products, factors, strict=True):
-            rows = rows.reshape(edges, count, dim, group.mul) * factor.view(edges, count, 1, group.mul)
-            messages.append(rows.flatten(1))
-    return torch.cat(messages, dim=1) if messages else x.new_zeros(edges, 0)
+    edges = y.shape[0]
+    rows = [table.out_blocks[path.out_block].dim for path in table.paths]
+    matrices = (y @ coefficients).split(
+        [dim * table.blocks[path.block].dim for path, dim in zip(table.paths, rows, strict=True)], dim=1
+    )
+    weights = w.split([table.mul(path) for path in table.paths], dim=1)
+    products: list[dict[int, Tensor]] = [{} for _ in table.out_blocks]
+    for index, block in enumerate(blocks):
+        members = [i for i, path in enumerate(table.paths) if path.block == index]
+        if not members:
+            continue
+        matrix = torch.cat([matrices[i] for i in members], dim=1)
+        matrix = matrix.view(edges, sum(rows[i] for i in members), table.blocks[index].dim)
+        for i, product in zip(members, torch.bmm(matrix, block).split([rows[i] for i in members], dim=1), strict=True):
+            path = table.paths[i]
+            products[path.out_block][path.channel] = product * weights[i].unsqueeze(1)
+    return [
+        torch.cat([parts[channel] for channel in sorted(parts)], dim=2) if parts else y.new_zeros(edges, block.dim, 0)
+        for parts, block in zip(products, table.out_blocks, strict=True)
+    ]
 
 
 def tensor_product_conv(
-    x: Float[Tensor, "src_nodes dim_in"],
+    x: Float[Tensor, " src_numbers"],
     y: Float[Tensor, "edges dim_sh"],
-    w: Float[Tensor, "edges num_weights"],
+    w: Float[Tensor, "rows num_weights"],
     edges: Edges,
     table: PathTable,
     coefficients: Float[Tensor, "dim_sh entries"],
-) -> Float[Tensor, "dst_nodes dim_out"]:
+) -> Float[Tensor, " dst_numbers"]:
     """Gather, weighted Clebsch-Gordan product, sum to receivers: the operation where the time goes.
 
-    out[i, p, m3, c] = Σ_{e: dst(e) = i} w[e, p, c] Σ_{m1, m2} C^p[m1, m2, m3] x[src(e), m1, c] y[e, m2]
+    out[i, p, m3, c] = Σ_{e: dst(e) = i} w[row(e), p, c] Σ_{m1, m2} C^p[m1, m2, m3] x[src(e), m1, c] y[e, m2]
+
+    Features are flat, one block (nodes, 2l + 1, mul) after another, so that the features of one block lie together and a linear map
+    of them is one matrix product.
 
     Args:
-        x: features of the senders, channels-last blocks as in table.blocks.
+        x: features of the senders.
         y: spherical harmonics of the edge vectors.
-        w: weights, one per edge, path and channel.
+        w: weights, one row per edge or pair of edges.
         edges: senders, receivers and their numbers.
         table: the paths.
         coefficients: table.edge_matrix_coefficients() in the dtype and on the device of y; the caller keeps them.
 
     Returns:
-        Features of the receivers, one channels-last block per path; zero for receivers without edges.
+        Features of the receivers, flat; zero for receivers without edges.
     """
-    messages = tensor_product(x.index_select(0, edges.src), y, w, table, coefficients)
-    return segment_sum(messages, edges.dst, edges.num_dst)
+    blocks = [
+        part.view(edges.num_src, block.dim, block.mul).index_select(0, edges.src)
+        for part, block in zip(
+            x.split([edges.num_src * block.size for block in table.blocks]), table.blocks, strict=True
+        )
+    ]
+    messages = tensor_product(blocks, y, w.index_select(0, edges.row), table, coefficients)
+    return torch.cat([segment_sum(message, edges.dst, edges.num_dst).flatten() for message in messages])
 
 
 def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*batch dim_sh"]:

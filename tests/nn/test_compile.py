@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import torch
-from eqgraph import nn, o3
+from eqgraph import nn, o3, ops
 from eqgraph.models import NequIP, NequIPConfig
 
 torch.manual_seed(0)
@@ -21,7 +21,7 @@ cases = [
     (interaction, (torch.randn(nodes, 4), species, edge_index, edge_sh, edge_radial)),
     (gate, (torch.randn(nodes, 12),)),
     (nn.BatchNorm("4x0e + 2x1o"), (torch.randn(nodes, 10),)),
-    (NequIP(NequIPConfig(num_layers=2, num_features=4), 2, 5.0, 3.0), (species, edge_vec, edge_index)),
+    (NequIP(NequIPConfig(num_layers=2, num_features=4), 2, 5.0, 3.0), (species, edge_vec, ops.Edges.of(edge_index, nodes, nodes))),
 ]
 for layer, arguments in cases:
     compiled = torch.compile(layer, backend="eager", fullgraph=True)

@@ -2,84 +2,68 @@ import math
 
 import pytest
 import torch
+from ops.tables import path_table, random_arguments, random_edges, random_pairs
 from scipy.special import sph_harm_y
 from torch import Tensor
 
 from eqgraph import ops
-from eqgraph.o3 import wigner_3j
 
 
-def random_table(blocks: list[tuple[int, int]], degrees_sh: list[int]) -> ops.PathTable:
-    """All paths from blocks (l, mul) times one harmonic of each degree."""
-    paths = []
-    for index, (l1, _) in enumerate(blocks):
-        start = 0
-        for l2 in degrees_sh:
-            for l3 in range(abs(l1 - l2), l1 + l2 + 1):
-                tensor = wigner_3j(l1, l2, l3, dtype=torch.float64)
-                nonzero = tuple((*i, tensor[tuple(i)].item()) for i in tensor.nonzero().tolist())
-                paths.append(ops.Path(index, l3, start, nonzero))
-            start += 2 * l2 + 1
-    paths.sort(key=lambda path: (path.block, path.l3))
-    return ops.PathTable(tuple(blocks), sum(2 * l + 1 for l in degrees_sh), tuple(paths))
-
-
-def conv_by_loops(x: Tensor, y: Tensor, w: Tensor, edges: ops.Edges, table: ops.PathTable, _: Tensor) -> Tensor:
+def conv_by_loops(x: Tensor, y: Tensor, w: Tensor, edges: ops.Edges, table: ops.PathTable) -> Tensor:
     """The formula of the docstring, term by term."""
-    out = x.new_zeros(edges.num_dst, table.dim_out)
-    starts = [0]
-    for l, mul in table.blocks:
-        starts.append(starts[-1] + (2 * l + 1) * mul)
-    for e, (src, dst) in enumerate(zip(edges.src.tolist(), edges.dst.tolist(), strict=True)):
-        out_start = w_start = 0
+    senders, out, start = [], [], 0
+    for block in table.blocks:
+        stop = start + edges.num_src * block.size
+        senders.append(x[start:stop].view(edges.num_src, block.dim, block.mul))
+        start = stop
+    for block in table.out_blocks:
+        out.append(x.new_zeros(edges.num_dst, block.dim, block.mul))
+    for e, (src, dst, row) in enumerate(zip(edges.src.tolist(), edges.dst.tolist(), edges.row.tolist(), strict=True)):
+        column = 0
         for path in table.paths:
-            mul = table.blocks[path.block][1]
             for m1, m2, m3, value in path.coefficients:
-                for c in range(mul):
-                    out[dst, out_start + m3 * mul + c] += (
-                        w[e, w_start + c] * value * x[src, starts[path.block] + m1 * mul + c] * y[e, path.sh_start + m2]
+                for c in range(table.mul(path)):
+                    out[path.out_block][dst, m3, path.channel + c] += (
+                        w[row, column + c] * value * senders[path.block][src, m1, c] * y[e, path.sh_start + m2]
                     )
-            out_start += (2 * path.l3 + 1) * mul
-            w_start += mul
-    return out
-
-
-def random_arguments(table: ops.PathTable, num_src: int, num_dst: int, num_edges: int, dtype: torch.dtype):
-    return (
-        torch.randn(num_src, table.dim_in, dtype=dtype),
-        torch.randn(num_edges, table.dim_sh, dtype=dtype),
-        torch.randn(num_edges, table.num_weights, dtype=dtype),
-        ops.Edges(torch.randint(num_src, (num_edges,)), torch.randint(num_dst, (num_edges,)), num_src, num_dst),
-        table,
-        table.edge_matrix_coefficients().to(dtype),
-    )
+            column += table.mul(path)
+    return torch.cat([block.flatten() for block in out])
 
 
 @pytest.mark.parametrize(
     "blocks", [[(0, 3)], [(0, 2), (1, 3), (2, 1)], [(1, 2), (0, 4), (1, 1), (3, 2)], [(2, 0), (1, 2)]]
 )
-def test_conv_is_the_sum_in_its_docstring(blocks):
-    arguments = random_arguments(random_table(blocks, [0, 1, 2]), 4, 3, 7, torch.float64)
-    torch.testing.assert_close(ops.tensor_product_conv(*arguments), conv_by_loops(*arguments), rtol=1e-12, atol=1e-12)
+@pytest.mark.parametrize("edges", [random_edges(4, 3, 7), random_pairs(3, 3, 1)])
+def test_conv_is_the_sum_in_its_docstring(blocks, edges):
+    table = path_table(blocks, [0, 1, 2])
+    arguments = random_arguments(table, edges, torch.float64)
+    out = ops.tensor_product_conv(*arguments, edges, table, table.edge_matrix_coefficients())
+    torch.testing.assert_close(out, conv_by_loops(*arguments, edges, table), rtol=1e-12, atol=1e-12)
 
 
 def test_conv_of_a_graph_without_edges_is_zero():
-    out = ops.tensor_product_conv(*random_arguments(random_table([(0, 2), (1, 2)], [0, 1]), 4, 3, 0, torch.float32))
-    assert out.shape == (3, 2 * 1 + 2 * 3 + 2 * 3 + 2 * 1 + 2 * 3 + 2 * 5)
+    table, edges = path_table([(0, 2), (1, 2)], [0, 1]), random_edges(4, 3, 0)
+    arguments = random_arguments(table, edges, torch.float64)
+    out = ops.tensor_product_conv(*arguments, edges, table, table.edge_matrix_coefficients())
+    assert out.shape == (3 * (2 * 1 + 2 * 3 + 2 * 3 + 2 * 1 + 2 * 3 + 2 * 5),)
     assert (out == 0).all()
 
 
 def test_conv_gradients_of_first_and_second_order():
-    x, y, w, edges, table, coefficients = random_arguments(
-        random_table([(0, 2), (1, 1)], [0, 1]), 3, 2, 4, torch.float64
-    )
-    arguments = [tensor.requires_grad_() for tensor in (x, y, w)]
+    table, edges = path_table([(0, 2), (1, 1)], [0, 1]), random_edges(3, 2, 4)
+    arguments = [tensor.requires_grad_() for tensor in random_arguments(table, edges, torch.float64)]
+    coefficients = table.edge_matrix_coefficients()
 
     def function(*tensors):
         return ops.tensor_product_conv(*tensors, edges, table, coefficients)
 
     assert torch.autograd.gradcheck(function, arguments)
     assert torch.autograd.gradgradcheck(function, arguments)
+
+
+def test_a_table_is_the_same_after_it_was_text():
+    table = path_table([(1, 2), (0, 4)], [0, 1])
+    assert ops.PathTable.from_key(table.key) == table
 
 
 def test_segment_sum_leaves_empty_segments_zero():

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps, Linear
+from eqgraph.o3.blocks import from_blocks, to_blocks
+from eqgraph.ops import Edges
 
 from ..gate import Gate
 from ..norm import BatchNorm
@@ -30,6 +32,7 @@ class Interaction(torch.nn.Module):
         radial_hidden: hidden widths of the radial network.
         avg_num_neighbors: average number of incoming edges.
         normalization: "none" or "batch" (BatchNorm over the nodes of the batch).
+        backend: of the convolution, see TensorProductConv.
 
     Raises:
         ValueError: if no irrep of irreps_out can be produced, or normalization is unknown.
@@ -53,6 +56,7 @@ class Interaction(torch.nn.Module):
         radial_hidden: Sequence[int] = (64, 64),
         avg_num_neighbors: float = 1.0,
         normalization: str = "none",
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         irreps_in, irreps_out = Irreps(irreps_in), Irreps(irreps_out)
@@ -69,11 +73,15 @@ class Interaction(torch.nn.Module):
             num_radial=num_radial,
             radial_hidden=radial_hidden,
             avg_num_neighbors=avg_num_neighbors,
+            backend=backend,
         )
         self.linear_out = Linear(self.conv.irreps_out, self.gate.irreps_in)
         self.self_connection = SpeciesLinear(irreps_in, self.gate.irreps_in, num_species)
         self.norm = BatchNorm(self.gate.irreps_in) if normalization == "batch" else torch.nn.Identity()
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
+        # plain numbers for forward, so that torch.compile need not look into Irreps
+        self._in_sizes = [(mul, ir.dim) for mul, ir in irreps_in]
+        self._gate_sizes = [(mul, ir.dim) for mul, ir in self.gate.irreps_in]
 
     def reset_parameters(self) -> None:
         """Draw all weights anew and forget batch statistics."""
@@ -81,21 +89,34 @@ class Interaction(torch.nn.Module):
             if not isinstance(layer, torch.nn.Identity):
                 layer.reset_parameters()
 
-    def forward(self, x: Tensor, species: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, species: Tensor, edge_index: Tensor | Edges, edge_sh: Tensor, edge_radial: Tensor
+    ) -> Tensor:
         """One layer.
 
         Args:
             x: (nodes, irreps_in.dim) node features.
             species: (nodes,) int64, in 0 ... num_species - 1.
-            edge_index: (2, edges) int64, messages flow from the first row to the second.
+            edge_index: (2, edges) int64, messages flow from the first row to the second; or ops.Edges.
             edge_sh: (edges, irreps_sh.dim).
             edge_radial: (edges, num_radial).
 
         Returns:
             (nodes, irreps_out.dim).
         """
-        message = self.linear_out(self.conv(self.linear_in(x), edge_index, edge_sh, edge_radial))
-        return self.gate(self.norm(message + self.self_connection(x, species)))
+        edges = edge_index if isinstance(edge_index, Edges) else self.conv.sorted(edge_index, len(x), len(x))
+        blocks = to_blocks(x, self._in_sizes)
+        return from_blocks(self.forward_blocks(blocks, species, edges, edge_sh, edge_radial))
+
+    def forward_blocks(
+        self, blocks: Sequence[Tensor], species: Tensor, edges: Edges, edge_sh: Tensor, edge_radial: Tensor
+    ) -> list[Tensor]:
+        """The same for features in blocks: see eqgraph.o3.blocks."""
+        messages = self.conv.forward_blocks(self.linear_in.forward_blocks(blocks), edges, edge_sh, edge_radial)
+        blocks = self.linear_out.forward_blocks(messages, add_to=self.self_connection.forward_blocks(blocks, species))
+        if not isinstance(self.norm, torch.nn.Identity):
+            blocks = to_blocks(self.norm(from_blocks(blocks)), self._gate_sizes)
+        return self.gate.forward_blocks(blocks)
 
 
 def _products(irreps_in: Irreps, irreps_sh: Irreps) -> set:

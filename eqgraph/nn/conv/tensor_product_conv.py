@@ -9,9 +9,12 @@ from torch_geometric.nn import MessagePassing
 
 from eqgraph import ops
 from eqgraph.o3 import Irreps, wigner_3j
+from eqgraph.o3.blocks import from_blocks, to_blocks
 
 from ..fully_connected import FullyConnectedNet
-from .channels_last import to_channels_last, transpose_blocks
+
+_MAX_STORED_WEIGHTS = 1 << 22
+"""More weights than this (16 MB in float32) do not fit in a cache: then they are made inside of the kernel, and never stored."""
 
 
 class TensorProductConv(MessagePassing):
@@ -30,9 +33,11 @@ class TensorProductConv(MessagePassing):
         num_radial: width of the edge's radial features, the input of the radial network.
         radial_hidden: hidden widths of the radial network.
         avg_num_neighbors: n̄, the average number of incoming edges: a buffer, saved with the weights.
+        backend: "auto", or the one backend to run on: "cpu", "gpu" or "reference" (see eqgraph.ops.report).
 
     Attributes:
         irreps_out: sorted irreps of the output.
+        ran: the backend that the last forward ran on, and why.
         paths: (block of irreps_in, block of irreps_sh, irrep of the product) of each path, in the order of the weights: sorted by block
             of irreps_in, then by degree of the product.
 
@@ -60,9 +65,15 @@ class TensorProductConv(MessagePassing):
         num_radial: int = 8,
         radial_hidden: Sequence[int] = (64, 64),
         avg_num_neighbors: float = 1.0,
+        backend: str = "auto",
     ) -> None:
         super().__init__(aggr="sum", node_dim=0)
         self.irreps_in, self.irreps_sh = Irreps(irreps_in), Irreps(irreps_sh)
+        if backend not in ops.BACKENDS:
+            raise ValueError(
+                f"TensorProductConv: expected backend to be one of {', '.join(ops.BACKENDS)}, got {backend!r}. Choose one of these."
+            )
+        self.backend, self.ran = backend, None
         if any(mul != 1 for mul, _ in self.irreps_sh):
             raise ValueError(
                 f"TensorProductConv: expected multiplicity one for every irrep of irreps_sh, got '{self.irreps_sh}'. "
@@ -81,19 +92,16 @@ class TensorProductConv(MessagePassing):
             for ir in ir_in * ir_sh
             if keep is None or ir in keep
         ]
-        self.paths = sorted(paths, key=lambda path: (path[0], path[2].l))  # as ops.PathTable wants them
+        self.paths = sorted(paths, key=lambda path: (path[0], path[2].l))
         if not self.paths:
             raise ValueError(
                 f"TensorProductConv: expected a path from irreps_in='{self.irreps_in}' times irreps_sh='{self.irreps_sh}' to "
                 f"filter_ir_out='{filter_ir_out}', found none. Ask for irreps that occur in the product."
             )
-        self._table = _path_table(self.irreps_in, self.irreps_sh, self.paths)
-        products = Irreps([(self.irreps_in[i].mul, ir) for i, _, ir in self.paths])
-        order = products.sort()
-        self.irreps_out = order.irreps.simplify()
+        self.irreps_out = Irreps([(self.irreps_in[i].mul, ir) for i, _, ir in self.paths]).sort().irreps.simplify()
+        self._table = _path_table(self.irreps_in, self.irreps_sh, self.irreps_out, self.paths)
         self._in_sizes = [(mul, ir.dim) for mul, ir in self.irreps_in]
-        self._out_sizes = [(ir.dim, mul) for mul, ir in products]
-        self._out_order = order.inv
+        self._out_sizes = [(mul, ir.dim) for mul, ir in self.irreps_out]
         self.radial = FullyConnectedNet([num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu)
         self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
         self.register_buffer("_coefficients", torch.empty(0), persistent=False)
@@ -124,7 +132,7 @@ class TensorProductConv(MessagePassing):
     def forward(
         self,
         x: Tensor | tuple[Tensor, Tensor | None],
-        edge_index: Tensor,
+        edge_index: Tensor | ops.Edges,
         edge_sh: Tensor,
         edge_radial: Tensor,
         size: tuple[int, int] | None = None,
@@ -134,32 +142,73 @@ class TensorProductConv(MessagePassing):
         Args:
             x: (nodes, irreps_in.dim), or a pair (x_src, x_dst) where receivers are other nodes than senders; of x_dst only the number
                 of rows matters, and it may be None if size is given.
-            edge_index: (2, edges) int64, senders in the first row, receivers in the second.
+            edge_index: (2, edges) whole numbers, senders in the first row, receivers in the second; sorted once for each such tensor.
+                Or ops.Edges that were sorted before.
             edge_sh: (edges, irreps_sh.dim) spherical harmonics of the vectors from sender to receiver.
-            edge_radial: (edges, num_radial) radial features, usually a basis times an envelope.
+            edge_radial: (edges, num_radial) radial features, usually a basis times an envelope. With ops.Edges that share weights:
+                (rows of the weights, num_radial).
             size: numbers of senders and receivers, if they do not follow from x.
 
         Returns:
             (receivers, irreps_out.dim).
 
         Raises:
-            ValueError: if a shape does not fit.
+            ValueError: if a shape does not fit, or the backend that was asked for cannot run.
         """
         x_src, num_dst = self._senders_and_num_receivers(x, size)
-        self._check(x_src, edge_index, edge_sh, edge_radial)
-        x_src = to_channels_last(x_src, self._in_sizes)
-        weight = self.radial(edge_radial)
+        self._check_features(x_src)
+        if not isinstance(edge_index, ops.Edges):
+            edge_index = self.sorted(edge_index, x_src.shape[0], num_dst)
+        return from_blocks(self.forward_blocks(to_blocks(x_src, self._in_sizes), edge_index, edge_sh, edge_radial))
+
+    def forward_blocks(
+        self, blocks: Sequence[Tensor], edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor
+    ) -> list[Tensor]:
+        """The same for features in blocks: see eqgraph.o3.blocks."""
+        self._check_edges(edges, edge_sh, edge_radial)
+        edge_sh = edge_sh * self.avg_num_neighbors.rsqrt()  # the smallest factor of a product that is linear in each
+        num_dst, table = edges.num_dst, self._table
+        self.ran = ops.choose_backend(self.backend, edge_sh.device, edge_sh.dtype)
         if self._messages_are_watched():
-            out = self.propagate(edge_index, x=(x_src, None), sh=edge_sh, weight=weight, size=(x_src.shape[0], num_dst))
+            self.ran = ops.Backend("reference", "an explainer or a hook watches the messages")
+            rows = torch.cat([block.flatten(1) for block in blocks], dim=1)
+            weight = self.radial(edge_radial).index_select(0, edges.row)
+            index = torch.stack([edges.src, edges.dst])
+            out = self.propagate(index, x=(rows, None), sh=edge_sh, weight=weight, size=(edges.num_src, num_dst))
+            parts = out.split([mul * dim for mul, dim in self._out_sizes], dim=1)
         else:
-            edges = ops.Edges(edge_index[0], edge_index[1], x_src.shape[0], num_dst)
-            out = ops.tensor_product_conv(x_src, edge_sh, weight, edges, self._table, self._coefficients)
-        blocks = transpose_blocks(out * self.avg_num_neighbors.rsqrt(), self._out_sizes)
-        return torch.cat([blocks[i] for i in self._out_order], dim=-1)
+            x = torch.cat([block.flatten() for block in blocks])
+            if self.ran.name == "reference":
+                weight = self.radial(edge_radial)
+                flat = ops.tensor_product_conv(x, edge_sh, weight, edges, table, self._coefficients)
+            elif len(edges.first) * table.num_weights > _MAX_STORED_WEIGHTS:
+                hidden, matrix = self.radial.last_layer(edge_radial)
+                flat = ops.radial_conv(x, edge_sh, hidden, matrix, edges.sorted, table)
+            else:
+                flat = ops.conv(x, edge_sh, self.radial(edge_radial), edges.sorted, table)
+            parts = flat.split([num_dst * mul * dim for mul, dim in self._out_sizes])
+        return [part.reshape(num_dst, dim, mul) for part, (mul, dim) in zip(parts, self._out_sizes, strict=True)]
 
     def message(self, x_j: Tensor, sh: Tensor, weight: Tensor) -> Tensor:
-        """(edges, dim) messages: what PyG's explainers and hooks see."""
-        return ops.tensor_product(x_j, sh, weight, self._table, self._coefficients)
+        """(edges, dim) messages, channels last: what PyG's explainers and hooks see."""
+        blocks = [
+            part.unflatten(1, (dim, mul))
+            for part, (mul, dim) in zip(
+                x_j.split([mul * dim for mul, dim in self._in_sizes], 1), self._in_sizes, strict=True
+            )
+        ]
+        messages = ops.tensor_product(blocks, sh, weight, self._table, self._coefficients)
+        return torch.cat([message.flatten(1) for message in messages], dim=1)
+
+    @staticmethod
+    def sorted(edge_index: Tensor, num_src: int, num_dst: int) -> ops.Edges:
+        """Sorted edges, kept on the tensor until it changes or is gone."""
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+            raise ValueError(
+                f"TensorProductConv: expected edge_index of shape (2, edges) with whole numbers, got {tuple(edge_index.shape)} of "
+                f"{edge_index.dtype}. Put the senders in the first row, the receivers in the second."
+            )
+        return ops.sorted_edges(edge_index, num_src, num_dst)
 
     def _messages_are_watched(self) -> bool:
         """Whether an explainer or a hook wants to see single messages; if not, they are never stored."""
@@ -188,40 +237,60 @@ class TensorProductConv(MessagePassing):
             )
         return x_src, x_dst.shape[0]
 
-    def _check(self, x_src: Tensor, edge_index: Tensor, edge_sh: Tensor, edge_radial: Tensor) -> None:
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+    def _check_features(self, x_src: Tensor) -> None:
+        if x_src.shape[-1] != self._dim_in or x_src.dim() != 2:
             raise ValueError(
-                f"TensorProductConv: expected edge_index of shape (2, edges) with whole numbers, got {tuple(edge_index.shape)} of "
-                f"{edge_index.dtype}. Put the senders in the first row, the receivers in the second."
+                f"TensorProductConv: expected x of shape ({x_src.shape[0]}, {self._dim_in}){self._texts['x']}, got "
+                f"{tuple(x_src.shape)}. Check the irreps and that there is one row per node or edge."
             )
-        num_edges, dtype = edge_index.shape[1], self.radial.layer0.weight.dtype
+        self._check_dtype("x", x_src)
+
+    def _check_edges(self, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> None:
         for name, tensor, shape in (
-            ("x", x_src, (x_src.shape[0], self._dim_in)),
-            ("edge_sh", edge_sh, (num_edges, self._dim_sh)),
-            ("edge_radial", edge_radial, (num_edges, self._num_radial)),
+            ("edge_sh", edge_sh, (edges.src.shape[0], self._dim_sh)),
+            ("edge_radial", edge_radial, (edges.first.shape[0], self._num_radial)),
         ):
             if tensor.shape != shape:
                 raise ValueError(
                     f"TensorProductConv: expected {name} of shape {shape}{self._texts[name]}, got {tuple(tensor.shape)}. Check the "
                     "irreps and that there is one row per node or edge."
                 )
-            if tensor.dtype != dtype and not torch.is_autocast_enabled(tensor.device.type):
-                raise ValueError(
-                    f"TensorProductConv: expected {name} in {dtype} like the weights, got {tensor.dtype}. Convert it with "
-                    f"{name}.to({dtype}), or the layer with .to({tensor.dtype})."
-                )
+            self._check_dtype(name, tensor)
+
+    def _check_dtype(self, name: str, tensor: Tensor) -> None:
+        dtype = self.radial.layer0.weight.dtype
+        if tensor.dtype != dtype and not torch.is_autocast_enabled(tensor.device.type):
+            raise ValueError(
+                f"TensorProductConv: expected {name} in {dtype} like the weights, got {tensor.dtype}. Convert it with "
+                f"{name}.to({dtype}), or the layer with .to({tensor.dtype})."
+            )
 
 
-def _path_table(irreps_in: Irreps, irreps_sh: Irreps, paths: list[tuple]) -> ops.PathTable:
+def _path_table(irreps_in: Irreps, irreps_sh: Irreps, irreps_out: Irreps, paths: list[tuple]) -> ops.PathTable:
     """Constants of the paths; sqrt(2 l3 + 1) times the normalized 3j symbol keeps unit variance per component."""
     starts = [where.start for where in irreps_sh.slices()]
+    out_blocks = {ir: index for index, (_, ir) in enumerate(irreps_out)}
+    channels = [0] * len(irreps_out)
+    table = []
+    # in the output, paths to the same irrep lie side by side in the order in which sorting leaves them
+    for i, j, ir in paths:
+        mul = irreps_in[i].mul
+        block = out_blocks.get(ir, 0)
+        table.append(
+            ops.Path(
+                i,
+                starts[j],
+                block,
+                channels[block] if mul else 0,
+                _coefficients(irreps_in[i].ir.l, irreps_sh[j].ir.l, ir.l),
+            )
+        )
+        channels[block] += mul
     return ops.PathTable(
-        blocks=tuple((ir.l, mul) for mul, ir in irreps_in),
+        blocks=tuple(ops.Block(ir.l, mul) for mul, ir in irreps_in),
         dim_sh=irreps_sh.dim,
-        paths=tuple(
-            ops.Path(i, ir.l, starts[j], _coefficients(irreps_in[i].ir.l, irreps_sh[j].ir.l, ir.l))
-            for i, j, ir in paths
-        ),
+        out_blocks=tuple(ops.Block(ir.l, mul) for mul, ir in irreps_out),
+        paths=tuple(table),
     )
 
 

@@ -1,0 +1,19 @@
+"""The operators on the CPU: kernels written as text, compiled by LLVM when they are first needed, kept on disk."""
+
+from .conv import (
+    conv,
+    conv_backward,
+    conv_double_backward,
+    radial_conv,
+    radial_conv_backward,
+    radial_conv_double_backward,
+)
+
+__all__ = [
+    "conv",
+    "conv_backward",
+    "conv_double_backward",
+    "radial_conv",
+    "radial_conv_backward",
+    "radial_conv_double_backward",
+]

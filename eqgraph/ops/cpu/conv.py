@@ -1,0 +1,147 @@
+"""The convolution on the CPU: value, gradient and second gradient by compiled kernels."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..edges import SortedEdges
+from ..paths import PathTable
+from .conv_kernels import INTEGERS, ConvKernel
+from .jit import compile_kernel
+from .jobs import run
+from .memory import empty
+
+
+def conv(x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
+    """The value: see ops.reference.tensor_product_conv."""
+    out = empty(edges.num_dst * table.dim_out, x)
+    _call(_kernel(table.key, "forward", x.dtype, None), [out, x, y, w], edges)
+    return out
+
+
+def conv_backward(
+    g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of Σ g · conv(x, y, w) with respect to x, y and w."""
+    gx, gy, gw = _SenderParts(edges, table, x), torch.empty_like(y), empty(w.numel(), w)
+    _call(_kernel(table.key, "backward", x.dtype, None), [gx, gy, g, x, y, gw, w], edges)
+    return gx.total(), gy, gw.view(w.shape)
+
+
+def conv_double_backward(
+    a: Tensor, b: Tensor, d: Tensor, g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of Σ a · gx + Σ b · gy + Σ d · gw with respect to g, x, y and w, (gx, gy, gw) being the result of conv_backward."""
+    dg, dx, dy, dw = empty(g.numel(), g), _SenderParts(edges, table, x), torch.empty_like(y), empty(w.numel(), w)
+    _call(_kernel(table.key, "double_backward", x.dtype, None), [dg, dx, dy, a, b, g, x, y, dw, d, w], edges)
+    return dg, dx.total(), dy, dw.view(w.shape)
+
+
+def radial_conv(x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
+    """conv(x, y, h @ matrix) without ever storing the weights."""
+    out = empty(edges.num_dst * table.dim_out, x)
+    _call(_kernel(table.key, "forward", x.dtype, h.shape[1]), [out, x, y, h, matrix], edges)
+    return out
+
+
+def radial_conv_backward(
+    g: Tensor, x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEdges, table: PathTable
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, y, h and matrix."""
+    gx, gy, gh, gmatrix = _SenderParts(edges, table, x), torch.empty_like(y), torch.empty_like(h), _Parts(edges, matrix)
+    tensors = [gx, gy, g, x, y, gh, gmatrix, h, matrix, matrix.t().contiguous()]
+    _call(_kernel(table.key, "backward", x.dtype, h.shape[1]), tensors, edges)
+    return gx.total(), gy, gh, gmatrix.total()
+
+
+def radial_conv_double_backward(
+    a: Tensor,
+    b: Tensor,
+    c: Tensor,
+    g: Tensor,
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    matrix: Tensor,
+    edges: SortedEdges,
+    table: PathTable,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of Σ a · gx + Σ b · gy + Σ c · gh with respect to g, x, y, h and matrix, (gx, gy, gh, ...) being the result of
+    radial_conv_backward."""
+    dg, dx, dy = empty(g.numel(), g), _SenderParts(edges, table, x), torch.empty_like(y)
+    dh, dmatrix = torch.empty_like(h), _Parts(edges, matrix)
+    tensors = [dg, dx, dy, a, b, g, x, y, dh, dmatrix, c, h, matrix, matrix.t().contiguous()]
+    _call(_kernel(table.key, "double_backward", x.dtype, h.shape[1]), tensors, edges)
+    return dg, dx.total(), dy, dh, dmatrix.total()
+
+
+@cache
+def _kernel(key: str, kind: str, dtype: torch.dtype, num_hidden: int | None) -> tuple[int, int]:
+    """Address and size of the scratch memory of a kernel."""
+    name = str(dtype).removeprefix("torch.")
+    kernel = ConvKernel(PathTable.from_key(key), kind, name, num_hidden)
+    title = f"{'conv' if num_hidden is None else 'radial_conv'}_{kind}"
+    return compile_kernel(title, f"{key} {name} {num_hidden}", kernel.source), kernel.scratch_bytes
+
+
+class _Parts:
+    """A result to which all chunks add: each has its own copy, and they are added in the order of the chunks."""
+
+    def __init__(self, edges: SortedEdges, like: Tensor) -> None:
+        self._shape = like.shape
+        self._parts = empty(len(edges.chunks) * like.numel(), like).view(-1, like.numel())
+
+    def addresses(self) -> list[int]:
+        """Of the copy of each chunk."""
+        return [part.data_ptr() for part in self._parts]
+
+    def total(self) -> Tensor:
+        return (self._parts[0] if len(self._parts) == 1 else self._parts.sum(0)).view(self._shape)
+
+
+class _SenderParts:
+    """Gradient of the senders' features: chunks have copies of the range of senders that they meet."""
+
+    def __init__(self, edges: SortedEdges, table: PathTable, x: Tensor) -> None:
+        self._table, self._num_src = table, edges.num_src
+        chunks = edges.chunks.tolist()
+        self.ranges = [(low, high) for _, _, low, high in chunks] if len(chunks) > 1 else [(0, edges.num_src)]
+        self._parts = [empty((high - low) * table.dim_in, x) for low, high in self.ranges]
+
+    def addresses(self) -> list[int]:
+        """Of the copy of each chunk."""
+        return [part.data_ptr() for part in self._parts]
+
+    def total(self) -> Tensor:
+        if len(self._parts) == 1:
+            return self._parts[0]
+        total = self._parts[0].new_zeros(self._num_src * self._table.dim_in)
+        start = 0
+        for block in self._table.blocks:
+            stop = start + block.size
+            rows = total[self._num_src * start : self._num_src * stop].view(self._num_src, block.size)
+            for (low, high), part in zip(self.ranges, self._parts, strict=True):
+                rows[low:high] += part[(high - low) * start : (high - low) * stop].view(high - low, block.size)
+            start = stop
+        return total
+
+
+def _call(kernel: tuple[int, int], tensors: list[Tensor | _Parts | _SenderParts], edges: SortedEdges) -> None:
+    """Run a kernel on all chunks, phase after phase: within a phase no two chunks write to the same place."""
+    chunks = edges.chunks.numpy()
+    index, ptr = edges.index, edges.ptr
+    arguments = np.empty((len(chunks), len(tensors) + 4 + len(INTEGERS)), np.int64)
+    for column, tensor in enumerate(tensors):
+        arguments[:, column] = tensor.data_ptr() if isinstance(tensor, Tensor) else tensor.addresses()
+    row = 4 * index.shape[1]  # bytes of a row of int32
+    senders = next((tensor.ranges for tensor in tensors if isinstance(tensor, _SenderParts)), [(0, 0)] * len(chunks))
+    rest = arguments[:, len(tensors) :]
+    rest[:, :3] = index.data_ptr(), index.data_ptr() + 2 * row, edges.order.data_ptr()
+    rest[:, 4:6], rest[:, 6:8] = chunks[:, :2], (edges.num_src, edges.num_dst)
+    rest[:, 8] = [low for low, _ in senders]
+    rest[:, 9] = [high - low for low, high in senders]
+    for phase in range(len(ptr)):
+        rest[:, 3], rest[:, 10] = ptr.data_ptr() + 4 * phase * ptr.shape[1], phase > 0
+        run(*kernel, arguments)

@@ -1,0 +1,90 @@
+"""How operators are registered with PyTorch: kernels, shapes for tracing, derivatives, autocast."""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from .edges import SortedEdges
+from .paths import PathTable
+
+_EDGES = (
+    "Tensor index, Tensor order, Tensor ptr, Tensor chunks, Tensor sender_order, Tensor sender_ptr, SymInt num_src, SymInt num_dst, "
+    "str table"
+)
+
+
+def define(
+    name: str, tensors: str, num_outputs: int, kernel: Callable, fake: Callable, gradient: Callable, edges: str = _EDGES
+) -> None:
+    """Register `eqgraph::name`.
+
+    Args:
+        name: of the operator.
+        tensors: names of the differentiable arguments, which come first.
+        num_outputs: number of tensors that it returns.
+        kernel: computes them.
+        fake: makes empty ones of the right shape.
+        gradient: (saved tensors, other arguments, *gradients of the outputs, None where there is none) -> gradients of the tensors.
+        edges: the other arguments.
+    """
+    names = tensors.split()
+    outputs = "Tensor" if num_outputs == 1 else f"({', '.join(['Tensor'] * num_outputs)})"
+    full = f"eqgraph::{name}"
+    torch.library.define(full, f"({', '.join(f'Tensor {n}' for n in names)}, {edges}) -> {outputs}")
+    torch.library.impl(full, ["CPU", "CUDA"])(kernel)
+    torch.library.register_fake(full)(fake)
+    num_rest = edges.count(",") + 1
+
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.set_materialize_grads(False)
+        saved, rest = inputs[: len(names)], inputs[len(names) :]
+        ctx.save_for_backward(*saved, *(value for value in rest if isinstance(value, Tensor)))
+        ctx.rest = [None if isinstance(value, Tensor) else value for value in rest]
+
+    def backward(ctx, *gradients):
+        saved, kept = ctx.saved_tensors[: len(names)], iter(ctx.saved_tensors[len(names) :])
+        rest = [next(kept) if value is None else value for value in ctx.rest]
+        if all(g is None for g in gradients):
+            return (None,) * (len(names) + num_rest)
+        return (*gradient(saved, rest, *gradients), *[None] * num_rest)
+
+    torch.library.register_autograd(full, backward, setup_context=setup_context)
+    for device in ("cpu", "cuda"):
+        torch.library.register_autocast(full, device, torch.float32)
+
+
+def edges_of(rest: Sequence) -> tuple[SortedEdges, PathTable]:
+    """The arguments behind the tensors."""
+    *edges, key = rest
+    return SortedEdges(*edges), PathTable.from_key(key)
+
+
+def devices(tensor: Tensor) -> ModuleType:
+    """The kernels for the device of a tensor."""
+    if tensor.device.type == "cpu":
+        from . import cpu as kernels
+    else:
+        from . import gpu as kernels
+    return kernels
+
+
+def composed_gradient(function: Callable) -> Callable:
+    """The gradient of an operator from a function that computes the same by operators that have gradients."""
+
+    def gradient(saved, rest, *gradients):
+        with torch.enable_grad():
+            # aliases: one argument may have been computed from another, and that path is not ours to differentiate
+            inputs = [t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in saved]
+            outputs = function(*inputs, *rest)
+        pairs = [(output, g) for output, g in zip(outputs, gradients, strict=True) if g is not None]
+        return torch.autograd.grad(
+            [output for output, _ in pairs],
+            inputs,
+            [g for _, g in pairs],
+            create_graph=torch.is_grad_enabled(),
+            allow_unused=True,
+        )
+
+    return gradient
