@@ -9,14 +9,17 @@ from torch import Tensor
 from .edges import SortedEdges
 from .paths import PathTable
 
-_EDGES = (
-    "Tensor index, Tensor order, Tensor ptr, Tensor chunks, Tensor sender_order, Tensor sender_ptr, SymInt num_src, SymInt num_dst, "
-    "str table"
-)
+EDGES = "Tensor index, Tensor order, Tensor ptr, Tensor chunks, Tensor sender_order, Tensor sender_ptr, SymInt num_src, SymInt num_dst"
 
 
 def define(
-    name: str, tensors: str, num_outputs: int, kernel: Callable, fake: Callable, gradient: Callable, edges: str = _EDGES
+    name: str,
+    tensors: str,
+    num_outputs: int,
+    kernel: Callable,
+    fake: Callable,
+    gradient: Callable,
+    others: str = f"{EDGES}, str table",
 ) -> None:
     """Register `eqgraph::name`.
 
@@ -27,15 +30,15 @@ def define(
         kernel: computes them.
         fake: makes empty ones of the right shape.
         gradient: (saved tensors, other arguments, *gradients of the outputs, None where there is none) -> gradients of the tensors.
-        edges: the other arguments.
+        others: the other arguments.
     """
     names = tensors.split()
     outputs = "Tensor" if num_outputs == 1 else f"({', '.join(['Tensor'] * num_outputs)})"
     full = f"eqgraph::{name}"
-    torch.library.define(full, f"({', '.join(f'Tensor {n}' for n in names)}, {edges}) -> {outputs}")
+    torch.library.define(full, f"({', '.join(f'Tensor {n}' for n in names)}, {others}) -> {outputs}")
     torch.library.impl(full, ["CPU", "CUDA"])(kernel)
     torch.library.register_fake(full)(fake)
-    num_rest = edges.count(",") + 1
+    num_rest = others.count(",") + 1
 
     def setup_context(ctx, inputs, output) -> None:
         ctx.set_materialize_grads(False)
@@ -53,6 +56,11 @@ def define(
     torch.library.register_autograd(full, backward, setup_context=setup_context)
     for device in ("cpu", "cuda"):
         torch.library.register_autocast(full, device, torch.float32)
+
+
+def sorted_edges_of(rest: Sequence) -> SortedEdges:
+    """The arguments behind the tensors, of operators without a table."""
+    return SortedEdges(*rest)
 
 
 def edges_of(rest: Sequence) -> tuple[SortedEdges, PathTable]:

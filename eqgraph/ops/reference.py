@@ -140,7 +140,7 @@ def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*
     legendre = [torch.ones_like(polar)]  # legendre[l]: (..., l + 1), normalized q_l^m for m = 0 ... l
     harmonics = [legendre[0]]
     for l in range(1, lmax + 1):
-        ratios, diagonal = _legendre_coefficients(l)
+        ratios, diagonal = legendre_recursion(l)
         a, b = x.new_tensor(ratios).unbind(-1)
         below = a * polar * legendre[l - 1]
         if l > 1:  # the m = l - 1 entry has no degree l - 2 term
@@ -152,7 +152,7 @@ def solid_harmonics(x: Float[Tensor, "*batch 3"], lmax: int) -> Float[Tensor, "*
 
 
 @cache
-def _legendre_coefficients(l: int) -> tuple[tuple[tuple[float, float], ...], float]:
+def legendre_recursion(l: int) -> tuple[tuple[tuple[float, float], ...], float]:
     """Normalized q_l^m = a_m y q_(l-1)^m + b_m r² q_(l-2)^m for m < l, and the constant q_l^l."""
 
     def norm(degree: int, m: int) -> float:
