@@ -24,6 +24,24 @@ class Prediction(NamedTuple):
     """(graphs, 3, 3) dE/dε / V [eV/Å³], ASE's sign; NaN for a structure whose cell has no volume."""
 
 
+class PotentialInputs(NamedTuple):
+    """What a potential computes from, see Potential.inputs."""
+
+    species: Tensor
+    """(nodes,) int64, positions in the list of species."""
+    pos: Tensor
+    """(nodes, 3) float64 [Å]."""
+    cell: Tensor
+    """(graphs, 3, 3) float64 [Å]."""
+    strain: Tensor | None
+    """(graphs, 3, 3) zeros, with respect to which the stress is a derivative."""
+    edge_shift: Tensor
+    """(edges, 3) whole numbers of cell vectors."""
+    batch: Tensor
+    """(nodes,) int64, the graph of each node."""
+    edges: Edges
+
+
 class Potential(torch.nn.Module):
     """Sum of atomic energies; forces and stress are its exact derivatives.
 
@@ -109,38 +127,50 @@ class Potential(torch.nn.Module):
         Raises:
             ValueError: if the structure contains a species that the potential does not know.
         """
+        return self.predict(self.inputs(data, forces, stress), forces, stress)
+
+    def inputs(self, data: Data, forces: bool = True, stress: bool = False) -> PotentialInputs:
+        """What forward computes from: checked, converted, sorted. Nothing of it depends on the weights.
+
+        Raises:
+            ValueError: as forward.
+        """
         species = self._species_index(data.atomic_numbers)
         batch = data.batch if data.batch is not None else torch.zeros_like(species)
-        num_graphs = data.num_graphs if data.batch is not None else 1
-        pos, cell = data.pos.double(), data.cell.double()
+        steps = data.get("edge_reverse")
+        reverse = None if steps is None else torch.arange(len(steps), device=steps.device) + steps
+        edges = Edges.of(data.edge_index, len(species), len(species), reverse)
+        pos, cell, strain = data.pos.double(), data.cell.double(), None
+        if forces and not pos.requires_grad:
+            pos = pos.detach().requires_grad_()
+        if stress:
+            strain = cell.new_zeros(cell.shape, requires_grad=True)
+        return PotentialInputs(species, pos, cell, strain, data.edge_shift, batch, edges)
+
+    def predict(self, inputs: PotentialInputs, forces: bool = True, stress: bool = False) -> Prediction:
+        """forward, without anything that looks at the values of tensors, so that it can be traced."""
+        species, pos, cell, strain, edge_shift, batch, edges = inputs
+        num_graphs, first_cell = len(cell), cell
         with torch.enable_grad():
-            strain = None
+            moved = pos
             if stress:
-                strain = torch.zeros(num_graphs, 3, 3, dtype=pos.dtype, device=pos.device, requires_grad=True)
                 symmetric = (strain + strain.mT) / 2
                 moved = pos + (pos.unsqueeze(1) @ symmetric[batch]).squeeze(1)
                 cell = cell + cell @ symmetric
-            else:
-                moved = pos
-            if forces:
-                moved = moved if moved.requires_grad else moved.detach().requires_grad_()
-            vectors = edge_vectors(moved, cell, data.edge_index, data.edge_shift, batch)
-            steps = data.get("edge_reverse")
-            reverse = None if steps is None else torch.arange(len(steps), device=steps.device) + steps
-            edges = Edges.of(data.edge_index, len(species), len(species), reverse)
+            vectors = edge_vectors(moved, cell, torch.stack([edges.src, edges.dst]), edge_shift, batch)
             atomic = self.network(species, vectors.to(self.dtype), edges).squeeze(-1).double()
             atomic = atomic * self.scales[species] + self.shifts[species]
             energy = segment_sum(atomic, batch, num_graphs)
-            wanted = [tensor for tensor, asked in ((moved, forces), (strain, stress)) if asked]
-            gradients = iter(
-                torch.autograd.grad(
-                    energy.sum(), wanted, create_graph=self.training, allow_unused=True, materialize_grads=True
+            wanted = [tensor for tensor, asked in ((pos, forces), (strain, stress)) if asked]
+            gradients: list[Tensor] = []
+            if wanted:
+                gradients = list(
+                    torch.autograd.grad(
+                        energy.sum(), wanted, create_graph=self.training, allow_unused=True, materialize_grads=True
+                    )
                 )
-                if wanted
-                else ()
-            )
-            predicted_forces = -next(gradients) if forces else None
-            predicted_stress = _stress(next(gradients), data.cell.double()) if stress else None
+            predicted_forces = -gradients.pop(0) if forces else None
+            predicted_stress = _stress(gradients.pop(0), first_cell) if stress else None
         if not self.training:
             energy, atomic = energy.detach(), atomic.detach()
         return Prediction(energy, atomic, predicted_forces, predicted_stress)

@@ -9,6 +9,7 @@ import torch
 
 BACKENDS = ("auto", "reference", "cpu", "gpu")
 _DTYPES = (torch.float32, torch.float64)
+_INSTALLED = {package: importlib.util.find_spec(package) is not None for package in ("llvmlite", "triton")}
 
 
 class Backend(NamedTuple):
@@ -96,14 +97,9 @@ def _obstacle(requested: str, device: torch.device, dtype: torch.dtype) -> str |
     if dtype not in _DTYPES:
         return f"kernels compute in float32 and float64, the features are {str(dtype).removeprefix('torch.')}"
     package = "llvmlite" if device.type == "cpu" else "triton"
-    if not _installed(package):
+    if not _INSTALLED[package]:
         return f"the package {package} is not installed"
     return None
-
-
-@cache
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 @cache

@@ -299,6 +299,10 @@ class TrainingConfig(_Section):
     threads: PositiveInt | None = Field(
         None, description="CPU threads of PyTorch, or null for at most 4 of those there are"
     )
+    compile: bool = Field(
+        False,
+        description="compile the training step: minutes at the start, then a quarter to a third less time per step",
+    )
     deterministic: bool = Field(True, description="same seed, same machine, same numbers; false may be faster on a GPU")
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from eqgraph.models import Potential, build_potential, load_potential
 
 from .checkpoint import CheckpointFile
+from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
 from .ema import EMA
@@ -29,6 +30,8 @@ from .save_best import SaveBest
 from .settings import choose_device, choose_threads, settings
 from .tables import choices_table, error_table, write_errors
 
+_COMPILING_PAYS = 900.0
+"""Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
 UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³"}
 
 
@@ -66,6 +69,8 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
     output = RunDirectory(config.training.output)
     output.check(config)
     device = choose_device(config.training.device)
+    if config.training.compile and (reason := why_not()):
+        raise ValueError(f"Expected to compile the training step (training.compile), came: {reason}. Set it to false.")
     with settings(config.training):
         data = PotentialData(config)
         potential = _build(config, data)
@@ -124,9 +129,19 @@ def _choices(config: Config, data: PotentialData, potential: Potential, device: 
         "dtype": f"{training.dtype} network, float64 energies",
         "device": f"{device}, {hardware}",
         "backend": f"PyTorch {torch.__version__}, {'deterministic' if training.deterministic else 'not deterministic'}",
+        "compiled": _compiled(training.compile, training.max_time),
         "seed": str(training.seed),
         "output": str(training.output),
     }
+
+
+def _compiled(wanted: bool, max_time: float | None) -> str:
+    """Whether the training step is, and if not paying, why."""
+    if not wanted:
+        return "no"
+    if max_time is not None and max_time < _COMPILING_PAYS:
+        return f"yes, which takes minutes and does not pay in {timedelta(seconds=max_time)}: set training.compile=false"
+    return "yes, the first step takes minutes"
 
 
 def _labels(data: PotentialData) -> str:
@@ -166,7 +181,9 @@ def _train(
     def time_progress() -> float:
         return timer.time_elapsed("train") / training.max_time if training.max_time else 0.0
 
-    module = PotentialModule(potential, config.loss, config.optimizer, config.schedule, max_steps, time_progress)
+    module = PotentialModule(
+        potential, config.loss, config.optimizer, config.schedule, max_steps, time_progress, training.compile
+    )
     metadata = {
         "units": UNITS,
         "data_hash": data.hash,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+from collections.abc import Mapping
+
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -40,12 +42,17 @@ class Loss:
         self.energy, self.forces, self.stress = energy, forces, stress
 
     def __call__(self, prediction: Prediction, batch: Data) -> Float[Tensor, ""]:
-        num_atoms = batch.batch.bincount(minlength=batch.num_graphs)
-        loss = self.energy * mean_square(prediction.energy / num_atoms, batch.energy / num_atoms)
+        return self.of(prediction, batch, batch.batch.bincount(minlength=batch.num_graphs))
+
+    def of(
+        self, prediction: Prediction, labels: Data | Mapping[str, Tensor], num_atoms: Int[Tensor, " graphs"]
+    ) -> Float[Tensor, ""]:
+        """The same for labels in any mapping, given the number of atoms of each structure."""
+        loss = self.energy * mean_square(prediction.energy / num_atoms, labels["energy"] / num_atoms)
         if self.forces:
-            loss = loss + self.forces * mean_square(prediction.forces, batch.forces)
+            loss = loss + self.forces * mean_square(prediction.forces, labels["forces"])
         if self.stress:
-            loss = loss + self.stress * mean_square(prediction.stress, batch.stress)
+            loss = loss + self.stress * mean_square(prediction.stress, labels["stress"])
         return loss
 
     def __repr__(self) -> str:

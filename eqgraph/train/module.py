@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 
 from eqgraph.models import Potential, Prediction
 
+from .compiled_loss import CompiledLoss
 from .config import CosineSchedule, LossConfig, OptimizerConfig, PlateauSchedule, ScheduleConfig
 from .loss import Loss
 from .metrics import PotentialErrors
@@ -54,6 +55,7 @@ class PotentialModule(LightningModule):
         schedule: how the learning rate changes.
         max_steps: optimizer steps of a full training, for the cosine schedule.
         time_progress: gives the fraction of the allowed time that has passed (0 if there is no limit).
+        compiled: whether to compile the training step.
     """
 
     def __init__(
@@ -64,17 +66,19 @@ class PotentialModule(LightningModule):
         schedule: ScheduleConfig,
         max_steps: int,
         time_progress: Callable[[], float] = lambda: 0.0,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         self.potential = potential
         self.weights = loss
         self.loss = Loss(loss.energy, loss.forces, loss.stress)
+        self._training_loss = CompiledLoss(potential, self.loss) if compiled else self._loss_of
         self.optimizer, self.schedule = optimizer, schedule
         self.max_steps, self.time_progress = max_steps, time_progress
         self.errors = PotentialErrors()
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
-        loss = self.loss(self._predict(batch), batch)
+        loss = self._training_loss(batch)
         if not loss.isfinite():
             raise DivergedError(
                 f"Expected a finite loss, came {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}. "
@@ -120,6 +124,9 @@ class PotentialModule(LightningModule):
 
     def _cosine(self, step: int) -> float:
         return cosine_factor(step, max(step / self.max_steps, self.time_progress()), self.schedule)
+
+    def _loss_of(self, batch: Data) -> Tensor:
+        return self.loss(self._predict(batch), batch)
 
     def _predict(self, batch: Data) -> Prediction:
         return self.potential(batch, forces=self.loss.forces > 0, stress=self.loss.stress > 0)

@@ -226,4 +226,4 @@ def test_a_layer_first_used_without_gradients_can_be_trained_afterwards():
 
 def test_moving_to_float64_leaves_no_rounded_constants():
     conv = nn.TensorProductConv("2x1o", "0e + 1o + 2e", num_radial=5)
-    assert torch.equal(conv.double()._coefficients, conv._table.edge_matrix_coefficients())
+    assert torch.equal(conv.double()._coefficients, conv.table.edge_matrix_coefficients())

@@ -73,7 +73,7 @@ def test_the_reference_is_fallen_back_on_with_one_warning():
 
 def test_without_llvm_the_reference_runs(monkeypatch):
     backend._warn.cache_clear()
-    monkeypatch.setattr(backend, "_installed", lambda package: False)
+    monkeypatch.setitem(backend._INSTALLED, "llvmlite", False)
     with pytest.warns(RuntimeWarning, match=r"the package llvmlite is not installed"):
         assert ops.choose_backend("auto", torch.device("cpu"), torch.float32).name == "reference"
     with pytest.raises(ValueError, match=r"Expected to run backend 'cpu', came: the package llvmlite is not installed"):

@@ -37,6 +37,7 @@ class TensorProductConv(MessagePassing):
 
     Attributes:
         irreps_out: sorted irreps of the output.
+        table: ops.PathTable of the product.
         ran: the backend that the last forward ran on, and why.
         paths: (block of irreps_in, block of irreps_sh, irrep of the product) of each path, in the order of the weights: sorted by block
             of irreps_in, then by degree of the product.
@@ -99,10 +100,10 @@ class TensorProductConv(MessagePassing):
                 f"filter_ir_out='{filter_ir_out}', found none. Ask for irreps that occur in the product."
             )
         self.irreps_out = Irreps([(self.irreps_in[i].mul, ir) for i, _, ir in self.paths]).sort().irreps.simplify()
-        self._table = _path_table(self.irreps_in, self.irreps_sh, self.irreps_out, self.paths)
+        self.table = _path_table(self.irreps_in, self.irreps_sh, self.irreps_out, self.paths)
         self._in_sizes = [(mul, ir.dim) for mul, ir in self.irreps_in]
         self._out_sizes = [(mul, ir.dim) for mul, ir in self.irreps_out]
-        self.radial = FullyConnectedNet([num_radial, *radial_hidden, self._table.num_weights], torch.nn.functional.silu)
+        self.radial = FullyConnectedNet([num_radial, *radial_hidden, self.table.num_weights], torch.nn.functional.silu)
         self.register_buffer("avg_num_neighbors", torch.tensor(float(avg_num_neighbors)))
         self.register_buffer("_coefficients", torch.empty(0), persistent=False)
         self._fill_coefficients()
@@ -111,7 +112,7 @@ class TensorProductConv(MessagePassing):
         self._texts = {"x": f" ('{self.irreps_in}')", "edge_sh": f" ('{self.irreps_sh}')", "edge_radial": ""}
 
     def _fill_coefficients(self) -> None:
-        self._coefficients = self._table.edge_matrix_coefficients().to(self.avg_num_neighbors)
+        self._coefficients = self.table.edge_matrix_coefficients().to(self.avg_num_neighbors)
 
     def _apply(self, fn, recurse: bool = True) -> "TensorProductConv":
         super()._apply(fn, recurse)
@@ -167,7 +168,7 @@ class TensorProductConv(MessagePassing):
         """The same for features in blocks: see eqgraph.o3.blocks."""
         self._check_edges(edges, edge_sh, edge_radial)
         edge_sh = edge_sh * self.avg_num_neighbors.rsqrt()  # the smallest factor of a product that is linear in each
-        num_dst, table = edges.num_dst, self._table
+        num_dst, table = edges.num_dst, self.table
         self.ran = ops.choose_backend(self.backend, edge_sh.device, edge_sh.dtype)
         if self._messages_are_watched():
             self.ran = ops.Backend("reference", "an explainer or a hook watches the messages")
@@ -197,7 +198,7 @@ class TensorProductConv(MessagePassing):
                 x_j.split([mul * dim for mul, dim in self._in_sizes], 1), self._in_sizes, strict=True
             )
         ]
-        messages = ops.tensor_product(blocks, sh, weight, self._table, self._coefficients)
+        messages = ops.tensor_product(blocks, sh, weight, self.table, self._coefficients)
         return torch.cat([message.flatten(1) for message in messages], dim=1)
 
     @staticmethod
