@@ -58,7 +58,7 @@ Conv = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def main() -> int:
-    options = arguments(__doc__, "benchmarks/results/conv.json").parse_args()
+    options = arguments(__doc__, "runs/benchmarks/conv.json").parse_args()
     torch.set_num_threads(options.threads)
     described = machine()
     print_machine(described, threads=f"{options.threads}, of e3nn as of eqgraph", load="pick an idle machine")

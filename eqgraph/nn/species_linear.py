@@ -65,10 +65,11 @@ class SpeciesLinear(torch.nn.Module):
         chosen = chosen.view(-1, 1, num_species, 1)
         # each node's features stand in the columns of its species, zeros in those of the others
         wide = {ins.i_in: (blocks[ins.i_in].unsqueeze(2) * chosen).flatten(2) for ins in linear.instructions}
+        weights = linear.scales * self.weight
         outputs: list[Tensor | None] = [None] * len(self._out_sizes)
-        for ins, weight in zip(linear.instructions, self.weight.split(linear._path_sizes, dim=1), strict=True):
+        for ins, weight in zip(linear.instructions, weights.split(linear.path_sizes, dim=1), strict=True):
             mul_in, mul_out = ins.path_shape
-            y = wide[ins.i_in] @ (ins.path_weight * weight.reshape(num_species * mul_in, mul_out))
+            y = wide[ins.i_in] @ weight.reshape(num_species * mul_in, mul_out)
             before = outputs[ins.i_out]
             outputs[ins.i_out] = y if before is None else before + y
         return [

@@ -88,6 +88,8 @@ class Linear(PathWeights):
         f = () if f_in is None else (f_in, f_out)
         self._register("weight", torch.randn(*f, self.weight_numel))
         self._register("bias", torch.zeros(*f[1:], self.bias_numel))
+        self.register_buffer("scales", torch.empty(0), persistent=False)
+        self._fill_scales()
 
         written = {ins.i_out for ins in plan if math.prod(ins.path_shape) > 0} | set(self._biased)
         mask = [float(i in written) for i, mul_ir in enumerate(irreps_out) for _ in range(mul_ir.dim)]
@@ -96,6 +98,17 @@ class Linear(PathWeights):
         # plain numbers for forward, so that torch.compile need not look into Irreps
         self._in_blocks = [(mul, ir.dim) for mul, ir in irreps_in]
         self._out_blocks = [(mul, ir.dim) for mul, ir in irreps_out]
+
+    def _fill_scales(self) -> None:
+        """path_weight of each weight."""
+        scales = [ins.path_weight for ins in self.instructions]
+        sizes = torch.tensor(self.path_sizes, dtype=torch.int64)
+        self.scales = torch.tensor(scales, dtype=torch.float64).repeat_interleave(sizes).to(self.weight)
+
+    def _apply(self, fn, recurse: bool = True) -> "Linear":
+        super()._apply(fn, recurse)
+        self._fill_scales()  # with all the digits of the new type
+        return self
 
     def forward(
         self,
@@ -130,7 +143,7 @@ class Linear(PathWeights):
 
         inputs = features.split(sizes, dim=-1)
         outputs: list[Tensor | None] = [None] * len(self._out_blocks)
-        for ins, w in zip(self.instructions, weight.split(self._path_sizes, dim=-1), strict=True):
+        for ins, w in zip(self.instructions, weight.split(self.path_sizes, dim=-1), strict=True):
             if 0 in ins.path_shape:
                 continue
             x = inputs[ins.i_in].unflatten(-1, self._in_blocks[ins.i_in])
@@ -159,10 +172,10 @@ class Linear(PathWeights):
             add_to: what the result is added to, one block for each entry of irreps_out.
         """
         outputs: list[Tensor | None] = list(add_to) if add_to is not None else [None] * len(self._out_blocks)
-        for ins, w in zip(self.instructions, self.weight.split(self._path_sizes), strict=True):
+        for ins, w in zip(self.instructions, (self.scales * self.weight).split(self.path_sizes), strict=True):
             if 0 in ins.path_shape:
                 continue
-            x, w = blocks[ins.i_in].reshape(-1, ins.path_shape[0]), ins.path_weight * w.view(ins.path_shape)
+            x, w = blocks[ins.i_in].reshape(-1, ins.path_shape[0]), w.view(ins.path_shape)
             before = outputs[ins.i_out]
             y = x @ w if before is None else torch.addmm(before.reshape(-1, ins.path_shape[1]), x, w)
             outputs[ins.i_out] = y.view(-1, self._out_blocks[ins.i_out][1], ins.path_shape[1])

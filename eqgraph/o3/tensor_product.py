@@ -125,7 +125,7 @@ class TensorProduct(PathWeights):
         xs, ys = self._split(x, 0), self._split(y, 1)
         batch = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1], weight.shape[:-1])
 
-        weights = weight.split(self._path_sizes, dim=-1)
+        weights = weight.split(self.path_sizes, dim=-1)
         tables = self._tables.split([rows * cols for rows, cols in self._table_shapes])
         outputs: list[Tensor | None] = [None] * len(self._blocks[2])
         for ins, w, table, shape in zip(self.instructions, weights, tables, self._table_shapes, strict=True):

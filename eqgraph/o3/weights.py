@@ -27,8 +27,8 @@ class PathWeights(torch.nn.Module):
     ):
         super().__init__()
         self._path_shapes = list(path_shapes)
-        self._path_sizes = [0 if shape is None else math.prod(shape) for shape in path_shapes]
-        self.weight_numel = sum(self._path_sizes)
+        self.path_sizes = [0 if shape is None else math.prod(shape) for shape in path_shapes]
+        self.weight_numel = sum(self.path_sizes)
         if internal_weights and shared_weights is False:
             raise ValueError(
                 f"{self._get_name()}: expected shared weights, because a module owns one set of them, got "
@@ -81,7 +81,7 @@ class PathWeights(torch.nn.Module):
                 yield (i, self.instructions[i], view) if yield_instruction else view
 
     def _split_weight(self, weight: Tensor | None) -> tuple[Tensor, ...]:
-        return self._own_or_given("weight", weight, self.weight_numel).split(self._path_sizes, dim=-1)
+        return self._own_or_given("weight", weight, self.weight_numel).split(self.path_sizes, dim=-1)
 
     def _register(self, name: str, initial: Tensor) -> None:
         """A parameter if the module owns its weights and has any, else an empty buffer, as in e3nn's checkpoints."""

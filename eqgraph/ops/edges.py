@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-MIN_CHUNK, MAX_CHUNKS = 128, 8
+MIN_CHUNK, MAX_CHUNKS = 256, 8
 """Receivers are cut into chunks of at least so many edges, at most so many chunks: never by the number of threads, on which no digit
 of a result may depend."""
 

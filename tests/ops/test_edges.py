@@ -40,7 +40,7 @@ def test_sorted_edges_stay_in_their_order():
 def test_chunks_cover_all_receivers_and_know_their_senders(num_edges):
     edges = random_edges(30, 40, num_edges)
     chunks = edges.sorted.chunks.tolist()
-    assert len(chunks) == min(max(num_edges // 128, 1), 8)
+    assert len(chunks) == min(max(num_edges // 256, 1), 8)
     assert chunks[0][0] == 0
     assert chunks[-1][1] == 40
     for (_, stop, *_), (start, *_) in itertools.pairwise(chunks):

@@ -12,6 +12,7 @@ from .conv_kernels import INTEGERS, ConvKernel
 from .jit import compile_kernel
 from .jobs import run
 from .memory import empty
+from .parts import add_parts
 
 
 def conv(x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
@@ -105,7 +106,7 @@ class _SenderParts:
     """Gradient of the senders' features: chunks have copies of the range of senders that they meet."""
 
     def __init__(self, edges: SortedEdges, table: PathTable, x: Tensor) -> None:
-        self._table, self._num_src = table, edges.num_src
+        self._table, self._num_src, self._x = table, edges.num_src, x
         chunks = edges.chunks.tolist()
         self.ranges = [(low, high) for _, _, low, high in chunks] if len(chunks) > 1 else [(0, edges.num_src)]
         self._parts = [empty((high - low) * table.dim_in, x) for low, high in self.ranges]
@@ -117,14 +118,9 @@ class _SenderParts:
     def total(self) -> Tensor:
         if len(self._parts) == 1:
             return self._parts[0]
-        total = self._parts[0].new_zeros(self._num_src * self._table.dim_in)
-        start = 0
-        for block in self._table.blocks:
-            stop = start + block.size
-            rows = total[self._num_src * start : self._num_src * stop].view(self._num_src, block.size)
-            for (low, high), part in zip(self.ranges, self._parts, strict=True):
-                rows[low:high] += part[(high - low) * start : (high - low) * stop].view(high - low, block.size)
-            start = stop
+        total = empty(self._num_src * self._table.dim_in, self._x)
+        parts = np.array([(a, *r) for a, r in zip(self.addresses(), self.ranges, strict=True)], np.int64)
+        add_parts(total, self._num_src, [block.size for block in self._table.blocks], parts)
         return total
 
 

@@ -71,8 +71,8 @@ class Emitter:
                 f"define internal void @{self.name}.body({received}) #1 {{",  # of its own, because only arguments can be noalias
                 "entry:",
                 *self._entry,
-                "br label %start",
-                "start:",
+                "br label %.body",
+                ".body:",
                 *self._body,
                 "ret void",
                 "}",
@@ -108,6 +108,17 @@ class Emitter:
 
     def minimum(self, a: Value, b: Value) -> Value:
         return self._let(f"select i1 {self.compare('slt', a, b)}, i64 {a}, i64 {b}")
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        return self._let(f"select i1 {self.compare('sgt', a, b)}, i64 {a}, i64 {b}")
+
+    def divide(self, a: Value, b: int) -> Value:
+        """a // b of numbers that are not negative."""
+        return a // b if isinstance(a, int) else self._let(f"udiv i64 {a}, {b}")
+
+    def pointer(self, number: Value) -> Value:
+        """The address that a whole number is."""
+        return self._let(f"inttoptr i64 {number} to ptr")
 
     def compare(self, how: str, a: Value, b: Value) -> Value:
         """A condition: how is "eq", "slt", ..."""
