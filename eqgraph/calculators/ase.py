@@ -53,7 +53,7 @@ class EqgraphCalculator(Calculator):
                     f"EqgraphCalculator: expected dtype 'float32' or 'float64', got {dtype!r}. Choose one of these."
                 )
             potential.network.to(getattr(torch, dtype))
-        self.potential = potential.eval()
+        self.potential = potential.eval().requires_grad_(False)  # gradients of weights would be computed for nobody
 
     def calculate(
         self,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .edges import SortedEdges
-from .library import composed_gradient, define, devices, edges_of
+from .library import EDGES, composed_gradient, define, devices, edges_of
 from .paths import PathTable
 
 
@@ -24,12 +24,15 @@ def _radial_conv_fake(x, y, h, matrix, *rest):
 
 
 def _radial_conv_gradient(saved, rest, g):
-    return torch.ops.eqgraph.radial_conv_backward(g, *saved, *rest)
+    learns = saved[-1].requires_grad
+    *gradients, gmatrix = torch.ops.eqgraph.radial_conv_backward(g, *saved, *rest, learns)
+    return *gradients, gmatrix if learns else None
 
 
 def _backward(g, x, y, h, matrix, *rest):
+    *rest, learns = rest
     edges, table = edges_of(rest)
-    return devices(x).radial_conv_backward(*(t.contiguous() for t in (g, x, y, h, matrix)), edges, table)
+    return devices(x).radial_conv_backward(*(t.contiguous() for t in (g, x, y, h, matrix)), edges, table, learns)
 
 
 def _backward_fake(g, x, y, h, matrix, *rest):
@@ -37,6 +40,7 @@ def _backward_fake(g, x, y, h, matrix, *rest):
 
 
 def _backward_gradient(saved, rest, a, b, c, cmatrix):
+    *rest, _ = rest
     g, x, y, h, matrix = saved
     a, b, c = (torch.zeros_like(like) if given is None else given for given, like in ((a, x), (b, y), (c, h)))
     if cmatrix is None:
@@ -72,7 +76,15 @@ def _composed_without(a, b, c, *others):
 
 
 define("radial_conv", "x y h matrix", 1, _radial_conv, _radial_conv_fake, _radial_conv_gradient)
-define("radial_conv_backward", "g x y h matrix", 4, _backward, _backward_fake, _backward_gradient)
+define(
+    "radial_conv_backward",
+    "g x y h matrix",
+    4,
+    _backward,
+    _backward_fake,
+    _backward_gradient,
+    f"{EDGES}, str table, bool learns",
+)
 define(
     "radial_conv_double_backward",
     "a b c g x y h matrix",

@@ -138,6 +138,11 @@ class PotentialData(LightningDataModule):
         self.avg_num_neighbors = self._avg_num_neighbors()
         self.scale, self.scale_source = self._scale()
 
+    @property
+    def edges_per_step(self) -> float:
+        """Edges of a mean batch."""
+        return sum(data.num_edges for data in self.train) / len(self.train) * self.config.training.batch_size
+
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
         return DataLoader(self.train, training.batch_size, sampler=EpochShuffle(len(self.train), training.seed))

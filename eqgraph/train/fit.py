@@ -73,6 +73,7 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
         raise ValueError(f"Expected to compile the training step (training.compile), came: {reason}. Set it to false.")
     with settings(config.training):
         data = PotentialData(config)
+        torch.set_num_threads(choose_threads(config.training.threads, data.edges_per_step))
         potential = _build(config, data)
         console.print(choices_table(_choices(config, data, potential, device)))
         try:
@@ -106,7 +107,7 @@ def _build(config: Config, data: PotentialData) -> Potential:
 def _choices(config: Config, data: PotentialData, potential: Potential, device: torch.device) -> dict[str, str]:
     """What is printed once at the start."""
     training = config.training
-    threads = choose_threads(training.threads)
+    threads = torch.get_num_threads()
     hardware = f"{threads} thread{'s' if threads > 1 else ''}"
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
@@ -241,6 +242,7 @@ def _report(
             "the validation structures."
         )
     potential, header = load_potential(output.model, device)
+    potential.requires_grad_(False)
     evaluations: dict[str, Evaluation] = {}
     with console.status("Evaluating the best model"):
         for name, dataset in {"train": data.train, "valid": data.valid, **data.test}.items():

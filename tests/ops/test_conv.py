@@ -130,6 +130,20 @@ def test_third_order():
     torch.testing.assert_close(ours, third(lambda x, y, h: reference(x, y, h @ matrix), (x, y, h)))
 
 
+def test_a_matrix_that_does_not_learn_costs_no_gradient():
+    table, edges, _, (x, y, h, matrix) = small()
+    g = torch.randn(edges.num_dst * table.dim_out, dtype=torch.float64)
+    both = [
+        torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *edges.sorted, table.key, learns)
+        for learns in (True, False)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*(gradients[:3] for gradients in both), strict=True))
+    assert both[0][3].abs().min() > 0
+    assert (both[1][3] == 0).all()
+    out = ops.radial_conv(x, y, h, matrix.detach(), edges.sorted, table)
+    torch.testing.assert_close(torch.autograd.grad(out, (x, y, h), g), both[0][:3])
+
+
 def test_opcheck():
     table, edges, stored, radial = small()
     g = torch.randn(edges.num_dst * table.dim_out, dtype=torch.float64, requires_grad=True)
@@ -142,7 +156,8 @@ def test_opcheck():
         (torch.ops.eqgraph.radial_conv_backward, [g, *radial]),
         (torch.ops.eqgraph.radial_conv_double_backward, [*radial[:3], g, *radial]),
     ):
-        torch.library.opcheck(operator, (*tensors, *rest))
+        learns = (True,) if operator == torch.ops.eqgraph.radial_conv_backward else ()
+        torch.library.opcheck(operator, (*tensors, *rest, *learns))
 
 
 def test_inputs_need_not_be_contiguous():
@@ -190,7 +205,7 @@ for edges in (random_edges(50, 60, 3000), random_pairs(50, 1500)):
                 *torch.ops.eqgraph.conv_backward(g, x, y, w, *rest),
                 *torch.ops.eqgraph.conv_double_backward(x, y, w, g, x, y, w, *rest),
                 torch.ops.eqgraph.radial_conv(x, y, h, matrix, *rest),
-                *torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *rest),
+                *torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *rest, True),
                 *torch.ops.eqgraph.radial_conv_double_backward(x, y, h, g, x, y, h, matrix, *rest),
             ]
         )

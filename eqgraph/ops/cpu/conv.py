@@ -48,12 +48,19 @@ def radial_conv(x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEd
 
 
 def radial_conv_backward(
-    g: Tensor, x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEdges, table: PathTable
+    g: Tensor,
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    matrix: Tensor,
+    edges: SortedEdges,
+    table: PathTable,
+    learns: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, y, h and matrix."""
+    """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, y, h and, if it learns, matrix (else zeros)."""
     gx, gy, gh, gmatrix = _SenderParts(edges, table, x), torch.empty_like(y), torch.empty_like(h), _Parts(edges, matrix)
     tensors = [gx, gy, g, x, y, gh, gmatrix, h, matrix, matrix.t().contiguous()]
-    _call(_kernel(table.key, "backward", x.dtype, h.shape[1]), tensors, edges)
+    _call(_kernel(table.key, "backward", x.dtype, h.shape[1], learns), tensors, edges)
     return gx.total(), gy, gh, gmatrix.total()
 
 
@@ -79,12 +86,12 @@ def radial_conv_double_backward(
 
 
 @cache
-def _kernel(key: str, kind: str, dtype: torch.dtype, num_hidden: int | None) -> tuple[int, int]:
+def _kernel(key: str, kind: str, dtype: torch.dtype, num_hidden: int | None, learns: bool = True) -> tuple[int, int]:
     """Address and size of the scratch memory of a kernel."""
     name = str(dtype).removeprefix("torch.")
-    kernel = ConvKernel(PathTable.from_key(key), kind, name, num_hidden)
+    kernel = ConvKernel(PathTable.from_key(key), kind, name, num_hidden, learns)
     title = f"{'conv' if num_hidden is None else 'radial_conv'}_{kind}"
-    return compile_kernel(title, f"{key} {name} {num_hidden}", kernel.source), kernel.scratch_bytes
+    return compile_kernel(title, f"{key} {name} {num_hidden} {learns}", kernel.source), kernel.scratch_bytes
 
 
 class _Parts:

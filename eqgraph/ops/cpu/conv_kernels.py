@@ -47,10 +47,13 @@ class ConvKernel:
         kind: "forward", "backward" or "double_backward".
         dtype: "float32" or "float64".
         num_hidden: None if the weights are read; else they are h @ matrix with so many columns of h.
+        learns: whether the gradient of the matrix is wanted.
     """
 
-    def __init__(self, table: PathTable, kind: str, dtype: str, num_hidden: int | None = None) -> None:
-        self.table, self.kind, self.dtype, self.num_hidden = table, kind, dtype, num_hidden
+    def __init__(
+        self, table: PathTable, kind: str, dtype: str, num_hidden: int | None = None, learns: bool = True
+    ) -> None:
+        self.table, self.kind, self.dtype, self.num_hidden, self.learns = table, kind, dtype, num_hidden, learns
         lanes = vector_bytes() // (4 if dtype == "float32" else 8)
         widest = max((table.mul(path) for path in table.paths), default=1)
         self.width = min(lanes, 1 << (max(widest, 1) - 1).bit_length())
@@ -262,6 +265,8 @@ class _Writer:
                 address = k.at(self.values[rows], row, at)
                 vector = k.load(k.at(self.scratch["gh"], k.mul(slot, hidden), at), lanes)
                 k.store(k.plus(vector, k.load(address, lanes, self.accumulate)), address, lanes)
+        if not self.kernel.learns:
+            return
         products = [("h", gradient)] + ([("ch", self.scratch["gw_block"])] if double else [])
         for name, block in products:
             gemm(

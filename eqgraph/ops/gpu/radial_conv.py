@@ -4,6 +4,7 @@ With d = ch @ W + h @ cW, the direction of w when h and W move along ch and cW, 
 gh = gw Wᵀ and gW = hᵀ gw.
 """
 
+import torch
 from torch import Tensor
 
 from ..edges import SortedEdges
@@ -29,11 +30,18 @@ def radial_conv(x: Tensor, y: Tensor, h: Tensor, W: Tensor, edges: SortedEdges, 
 
 
 def radial_conv_backward(
-    g: Tensor, x: Tensor, y: Tensor, h: Tensor, W: Tensor, edges: SortedEdges, table: PathTable
+    g: Tensor,
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    W: Tensor,
+    edges: SortedEdges,
+    table: PathTable,
+    learns: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(gx, gy, gh, gW): gradients of Σ g · radial_conv(x, y, h, W)."""
+    """(gx, gy, gh, gW): gradients of Σ g · radial_conv(x, y, h, W); gW is zero unless it learns."""
     traversal = Traversal(edges, table, False, g=g, x=x, y=y, h=h, W=W)
-    return traversal.senders(), *traversal.edges(), traversal.matrix()
+    return traversal.senders(), *traversal.edges(), traversal.matrix() if learns else torch.zeros_like(W)
 
 
 def radial_conv_double_backward(
