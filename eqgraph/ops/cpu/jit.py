@@ -16,6 +16,15 @@ _DIGEST = hashlib.sha256
 _lock = Lock()
 
 
+def _new_lock() -> None:
+    global _lock
+    _lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)  # another thread of the parent may have held the old one
+
+
 @cache
 def _machine():
     """LLVM for this processor: (target machine, features as text, bytes of a vector register)."""
