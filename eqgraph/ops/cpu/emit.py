@@ -150,30 +150,30 @@ class Emitter:
         )
 
     def load_scalar(self, address: Value) -> Value:
-        return self._let(f"load {self.scalar}, ptr {address}, align {self._align}")
+        return self._let(f"load {self.scalar}, ptr {address}, align {self.size}")
 
     def store_scalar(self, value: Value, address: Value) -> None:
-        self._do(f"store {self.scalar} {value}, ptr {address}, align {self._align}")
+        self._do(f"store {self.scalar} {value}, ptr {address}, align {self.size}")
 
     def load(self, address: Value, lanes: int | None = None, condition: Value | None = None) -> Value:
         """A vector; lanes beyond the given number are zero, and all are if the condition does not hold."""
         if lanes in (None, self.width) and condition is None:
-            return self._let(f"load {self.vector}, ptr {address}, align {self._align}")
+            return self._let(f"load {self.vector}, ptr {address}, align {self.size}")
         mask = self._mask(lanes, condition)
         name = f"@llvm.masked.load.v{self.width}{self._suffix}.p0"
         self._declarations.add(f"declare {self.vector} {name}(ptr, i32, <{self.width} x i1>, {self.vector})")
         return self._let(
-            f"call {self.vector} {name}(ptr {address}, i32 {self._align}, {mask}, {self.vector} zeroinitializer)"
+            f"call {self.vector} {name}(ptr {address}, i32 {self.size}, {mask}, {self.vector} zeroinitializer)"
         )
 
     def store(self, value: Value, address: Value, lanes: int | None = None) -> None:
         if lanes in (None, self.width):
-            self._do(f"store {self.vector} {value}, ptr {address}, align {self._align}")
+            self._do(f"store {self.vector} {value}, ptr {address}, align {self.size}")
             return
         name = f"@llvm.masked.store.v{self.width}{self._suffix}.p0"
         self._declarations.add(f"declare void {name}({self.vector}, ptr, i32, <{self.width} x i1>)")
         self._do(
-            f"call void {name}({self.vector} {value}, ptr {address}, i32 {self._align}, {self._mask(lanes, None)})"
+            f"call void {name}({self.vector} {value}, ptr {address}, i32 {self.size}, {self._mask(lanes, None)})"
         )
 
     def _mask(self, lanes: int | None, condition: Value | None) -> str:
@@ -227,10 +227,15 @@ class Emitter:
             f"call {_FAST} {self.scalar} {name}({self.scalar} {self.literal(-0.0)}, {self.vector} {vector})"
         )
 
+    def prefetch(self, address: Value) -> None:
+        """Ask for a cache line that will be read soon."""
+        self._declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._do(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
     def clear(self, address: Value, numel: Value) -> None:
         """Zeros to numel numbers."""
         self._declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        size = self.mul(numel, self._align)
+        size = self.mul(numel, self.size)
         self._do(f"call void @llvm.memset.p0.i64(ptr {address}, i8 0, i64 {size}, i1 false)")
 
     # variables and control flow
@@ -288,7 +293,8 @@ class Emitter:
             yield full, rest
 
     @property
-    def _align(self) -> int:
+    def size(self) -> int:
+        """Bytes of a number."""
         return 4 if self.scalar == "float" else 8
 
     def _labels(self, *names: str) -> list[str]:
