@@ -6,13 +6,14 @@
 Three things on a periodic fcc crystal, in which every atom has 42 neighbors within 5 Å:
 
 - conv: forward and backward (with respect to node features, harmonics, radial features and weights) of eqgraph.nn.TensorProductConv
-  for "32x0e + 32x1o + 32x2e", lmax 2, natural parities, radial network [8, 64, 64, 352]; float32;
+  for "64x0e + 64x1o + 64x2e", lmax 2, natural parities, radial network [8, 64, 64, 704]; float32;
 - e3nn: the same with e3nn, peers/e3nn_conv.py (needs `pip install e3nn`); both are first compared on the same weights;
 - potential: energies and forces of a NequIP network of 4 such layers.
 
-Every size runs in a process of its own. Peak memory is what that process holds at most during one call (resource.getrusage), less what
-it held before: libraries, inputs and weights do not count. Time is the median of the calls after that one. Sizes that would not fit
-into the memory are left out; e3nn's memory at 400,000 edges is then the straight line through its two largest sizes, and said to be so.
+Every size runs in a process of its own, with huge pages for large tensors (THP_MEM_ALLOC_ENABLE=1, as in `eqgraph train`). Peak
+memory is what that process holds at most during one call (resource.getrusage), less what it held before: libraries, inputs and weights
+do not count. Time is the median of the calls after that one. Sizes that would not fit into the memory are left out; e3nn's memory at
+400,000 edges is then the straight line through its two largest sizes, and said to be so.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ SIZES = (100, 1_000, 10_000, 40_000, 100_000, 400_000, 1_000_000)
 MEMORY_SIZE = 400_000
 FLAT_FROM = 10_000
 CUTOFF, DEGREE = 5.0, 42
-IRREPS, IRREPS_SH = "32x0e + 32x1o + 32x2e", "0e + 1o + 2e"
+CHANNELS = 64
+IRREPS, IRREPS_SH = f"{CHANNELS}x0e + {CHANNELS}x1o + {CHANNELS}x2e", "0e + 1o + 2e"
 NETWORK = {"num_layers": 4, "num_features": 32, "lmax": 2}
 TITLES = {
     "conv": "eqgraph conv, forward + backward",
@@ -75,7 +77,7 @@ def conv_call(what: str, num_edges: int):
     edge_radial = BesselBasis(8, CUTOFF)(edge_len) * PolynomialCutoff(CUTOFF, 6)(edge_len).unsqueeze(-1)
     edge_radial = edge_radial.detach().requires_grad_()
     conv = _conv(what)
-    x = torch.randn(data.num_nodes, 9 * 32, requires_grad=True)
+    x = torch.randn(data.num_nodes, 9 * CHANNELS, requires_grad=True)
     inputs = (x, edge_sh, edge_radial, *conv.parameters())
 
     def call() -> tuple:
@@ -120,7 +122,9 @@ def difference() -> float:
     ours, theirs = _conv("conv"), _conv("e3nn")
     theirs.radial = ours.radial
     edge_index, seeds = torch.randint(20, (2, 200)), torch.randn(20, ours.irreps_out.dim)
-    inputs = [tensor.requires_grad_() for tensor in (torch.randn(20, 288), torch.randn(200, 9), torch.randn(200, 8))]
+    inputs = [
+        tensor.requires_grad_() for tensor in (torch.randn(20, 9 * CHANNELS), torch.randn(200, 9), torch.randn(200, 8))
+    ]
     results = []
     for conv in (ours, theirs):
         out = conv(inputs[0], edge_index, *inputs[1:])
@@ -166,7 +170,8 @@ def _reset_peak() -> int:
 
 def ask(*arguments: str) -> Any:
     """What this script prints when it is started anew with these arguments; None if it is killed."""
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
+    environment = {"THP_MEM_ALLOC_ENABLE": "1", **os.environ}  # huge pages for all tensors, of both programs
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, env=environment)
     if done.returncode < 0:
         return None
     if done.returncode:

@@ -172,9 +172,7 @@ class Emitter:
             return
         name = f"@llvm.masked.store.v{self.width}{self._suffix}.p0"
         self._declarations.add(f"declare void {name}({self.vector}, ptr, i32, <{self.width} x i1>)")
-        self._do(
-            f"call void {name}({self.vector} {value}, ptr {address}, i32 {self.size}, {self._mask(lanes, None)})"
-        )
+        self._do(f"call void {name}({self.vector} {value}, ptr {address}, i32 {self.size}, {self._mask(lanes, None)})")
 
     def _mask(self, lanes: int | None, condition: Value | None) -> str:
         kind = f"<{self.width} x i1>"
