@@ -1,6 +1,6 @@
 """The convolution on the CPU: value, gradient and second gradient by compiled kernels."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..edges import SortedEdges
 from ..paths import PathTable
-from .conv_kernels import INTEGERS, ConvKernel
+from .conv_kernels import INTEGERS, source
+from .conv_plan import ConvPlan
 from .jit import compile_kernel
 from .jobs import run
 from .memory import empty
@@ -89,9 +90,9 @@ def radial_conv_double_backward(
 def _kernel(key: str, kind: str, dtype: torch.dtype, num_hidden: int | None, learns: bool = True) -> tuple[int, int]:
     """Address and size of the scratch memory of a kernel."""
     name = str(dtype).removeprefix("torch.")
-    kernel = ConvKernel(PathTable.from_key(key), kind, name, num_hidden, learns)
+    plan = ConvPlan(PathTable.from_key(key), kind, name, num_hidden, learns)
     title = f"{'conv' if num_hidden is None else 'radial_conv'}_{kind}"
-    return compile_kernel(title, f"{key} {name} {num_hidden} {learns}", kernel.source), kernel.scratch_bytes
+    return compile_kernel(title, f"{key} {name} {num_hidden} {learns}", partial(source, plan)), plan.scratch_bytes
 
 
 class _Parts:

@@ -13,10 +13,10 @@ memory of its own.
 
 from collections.abc import Callable
 
-from ..paths import Path, PathTable
-from .emit import Emitter, Value, scratch_offset
+from ..paths import Path
+from .conv_plan import ConvPlan
+from .emit import Emitter, Value
 from .gemm import gemm
-from .jit import vector_bytes
 from .traverse import traverse
 
 INTEGERS = ["first_row", "last_row", "num_src", "num_dst", "first_src", "num_local", "accumulate"]
@@ -39,104 +39,33 @@ def pointers(kind: str, radial: bool) -> list[str]:
     return [*_POINTERS[kind], *(_RADIAL_WEIGHTS if radial else _WEIGHTS)[kind], *_SORTED]
 
 
-class ConvKernel:
-    """One kernel for one table.
-
-    Args:
-        table: the paths.
-        kind: "forward", "backward" or "double_backward".
-        dtype: "float32" or "float64".
-        num_hidden: None if the weights are read; else they are h @ matrix with so many columns of h.
-        learns: whether the gradient of the matrix is wanted.
-    """
-
-    def __init__(
-        self, table: PathTable, kind: str, dtype: str, num_hidden: int | None = None, learns: bool = True
-    ) -> None:
-        self.table, self.kind, self.dtype, self.num_hidden, self.learns = table, kind, dtype, num_hidden, learns
-        lanes = vector_bytes() // (4 if dtype == "float32" else 8)
-        widest = max((table.mul(path) for path in table.paths), default=1)
-        self.width = min(lanes, 1 << (max(widest, 1) - 1).bit_length())
-        self._matrix_width = lanes
-        # radial features pay for longer runs, in which the weight matrix is read once; high degrees fill the cache
-        self.run = max(lanes, 32 if len(table.paths) < 40 else 16)
-        self._registers = 32 if vector_bytes() == 64 else 16
-        self._entries = [_entries(path) for path in table.paths]
-        self._matrix_starts = [0]
-        for entries in self._entries:
-            self._matrix_starts.append(self._matrix_starts[-1] + len(entries))
-        self._x_starts = _starts([block.size for block in table.blocks])
-        self._out_starts = _starts([block.size for block in table.out_blocks])
-        self._layout()
-
-    def _layout(self) -> None:
-        """Where things lie in the scratch memory."""
-        run, dim_sh, num_weights = self.run, self.table.dim_sh, self.table.num_weights
-        hidden = self.num_hidden
-        sizes = {"y": dim_sh * run, "matrix": self._matrix_starts[-1] * run}
-        if self.kind == "double_backward":
-            sizes |= {"b": sizes["y"], "matrix_b": sizes["matrix"]}
-        if self.kind != "forward":
-            sizes["sums"] = run * dim_sh * self.width
-        if hidden is not None:
-            blocks = {
-                "forward": ["w"],
-                "backward": ["w", "gw"],
-                "double_backward": ["w", "d", "gw", "dw"],
-            }[self.kind]
-            sizes |= {"h": run * hidden} | {f"{name}_block": run * num_weights for name in blocks}
-            sizes |= {"ch": run * hidden} if self.kind == "double_backward" else {}
-            sizes |= {"gh": run * hidden} if self.kind != "forward" else {}
-        self._at, start = {}, 0
-        for name, size in sizes.items():
-            self._at[name] = start
-            start += -(-size // 16) * 16
-        self._scratch_ints = 3 * run
-        self.scratch_bytes = scratch_offset(self._scratch_ints) + start * (4 if self.dtype == "float32" else 8)
-
-    def source(self, name: str) -> str:
-        """The LLVM text of a function of this name."""
-        names = pointers(self.kind, self.num_hidden is not None)
-        k = Emitter(name, names, INTEGERS, self.dtype, self.width, self._scratch_ints)
-        _Writer(self, k).write()
-        return k.text()
-
-    def units(self, rows: int) -> list[tuple[int, list[int]]]:
-        """(block, paths): the paths of each block, cut so that their outputs have at most so many rows if possible."""
-        units: list[tuple[int, list[int]]] = []
-        for block in range(len(self.table.blocks)):
-            count = None
-            for index, path in enumerate(self.table.paths):
-                if path.block != block or not self.table.mul(path):
-                    continue
-                dim = self.table.out_blocks[path.out_block].dim
-                if count is None or count + dim > rows:
-                    units.append((block, []))
-                    count = 0
-                units[-1][1].append(index)
-                count += dim
-        return units
+def source(plan: ConvPlan, name: str) -> str:
+    """The LLVM text of the kernel of a plan, as a function of this name."""
+    names = pointers(plan.kind, plan.num_hidden is not None)
+    k = Emitter(name, names, INTEGERS, plan.dtype, plan.width, plan.scratch_ints)
+    _Writer(plan, k).write()
+    return k.text()
 
 
 class _Writer:
     """The state while one kernel is written."""
 
-    def __init__(self, kernel: ConvKernel, k: Emitter) -> None:
-        self.kernel, self.k, self.table = kernel, k, kernel.table
+    def __init__(self, plan: ConvPlan, k: Emitter) -> None:
+        self.plan, self.k, self.table = plan, k, plan.table
         self.values = values = k.arguments
-        self.radial = kernel.num_hidden is not None
-        self.scratch = {name: k.at(values["floats"], start) for name, start in kernel._at.items()}
+        self.radial = plan.num_hidden is not None
+        self.scratch = {name: k.at(values["floats"], start) for name, start in plan.places.items()}
         self.blocks = {
-            name: [k.at(values[name], k.mul(values["num_src"], start)) for start in kernel._x_starts]
+            name: [k.at(values[name], k.mul(values["num_src"], start)) for start in plan.x_starts]
             for name in ("x", "a")
             if name in values
         }
         for name in ("gx", "dx"):
             if name in values:
-                self.blocks[name] = [k.at(values[name], k.mul(values["num_local"], s)) for s in kernel._x_starts]
+                self.blocks[name] = [k.at(values[name], k.mul(values["num_local"], s)) for s in plan.x_starts]
         for name in ("out", "g", "dg"):
             if name in values:
-                self.blocks[name] = [k.at(values[name], k.mul(values["num_dst"], s)) for s in kernel._out_starts]
+                self.blocks[name] = [k.at(values[name], k.mul(values["num_dst"], s)) for s in plan.out_starts]
         self.accumulate = k.compare("ne", values["accumulate"], 0)
 
     def write(self) -> None:
@@ -145,12 +74,12 @@ class _Writer:
             "forward": self._forward,
             "backward": self._backward,
             "double_backward": self._double_backward,
-        }[self.kernel.kind]
+        }[self.plan.kind]
         with self.k.when(self.k.compare("eq", values["accumulate"], 0)):
             self._clear()
         traverse(
             self.k,
-            self.kernel.run,
+            self.plan.run,
             values["ptr"],
             values["first_row"],
             values["last_row"],
@@ -164,7 +93,7 @@ class _Writer:
         """Zeros to what is this chunk's own copy."""
         for name, numel in (
             *((name, self.k.mul(self.values["num_local"], self.table.dim_in)) for name in ("gx", "dx")),
-            *((name, (self.kernel.num_hidden or 0) * self.table.num_weights) for name in ("gmatrix", "dmatrix")),
+            *((name, (self.plan.num_hidden or 0) * self.table.num_weights) for name in ("gmatrix", "dmatrix")),
         ):
             if name in self.values:
                 self.k.clear(self.values[name], numel)
@@ -172,7 +101,7 @@ class _Writer:
     # per run of edges
 
     def _fill(self, first: Value, number: Value) -> None:
-        k, table, run = self.k, self.table, self.kernel.run
+        k, table, run = self.k, self.table, self.plan.run
         with k.loop(0, number) as slot:
             edge = k.load_index(self.values["order"], k.add(first, slot))
             row = k.load_index(self.values["weight_row"], edge)
@@ -200,14 +129,12 @@ class _Writer:
 
     def _edge_matrices(self, source: str, target: str) -> None:
         """M for all edges of the run, edges as lanes."""
-        k, run, width = self.k, self.kernel.run, self.kernel._matrix_width
+        k, run, width = self.k, self.plan.run, self.plan.matrix_width
         channels, k.width = k.width, width
         vector, k.vector = k.vector, f"<{width} x {k.scalar}>"
         with k.loop(0, run, width) as slot:
             y = [k.load(k.at(self.scratch[source], m * run, slot)) for m in range(self.table.dim_sh)]
-            for path, entries, start in zip(
-                self.table.paths, self.kernel._entries, self.kernel._matrix_starts, strict=False
-            ):
+            for path, entries, start in zip(self.table.paths, self.plan.entries, self.plan.matrix_starts, strict=False):
                 for index, terms in enumerate(entries.values()):
                     total = None
                     for m2, value in terms:
@@ -228,7 +155,7 @@ class _Writer:
                         k.prefetch(k.at(start, column))
 
     def _copy_hidden(self, row: Value, slot: Value) -> None:
-        k, hidden = self.k, self.kernel.num_hidden
+        k, hidden = self.k, self.plan.num_hidden
         for name in ("h", "ch"):
             if name in self.scratch:
                 source, target = k.mul(row, hidden), k.mul(slot, hidden)
@@ -243,17 +170,17 @@ class _Writer:
 
     def _gemm(self, block: Value, hidden: Value, matrix: Value) -> None:
         """block = hidden @ matrix for the edges of the run."""
-        num_weights, num_hidden = self.table.num_weights, self.kernel.num_hidden
+        num_weights, num_hidden = self.table.num_weights, self.plan.num_hidden
         gemm(
             self.k, block, num_weights, hidden, num_hidden, 1, matrix, num_weights,
-            self.kernel.run, num_hidden, num_weights, accumulate=False,
+            self.plan.run, num_hidden, num_weights, accumulate=False,
         )  # fmt: skip
 
     def _drain(self, first: Value, number: Value) -> None:
-        k, table, run = self.k, self.table, self.kernel.run
+        k, table, run = self.k, self.table, self.plan.run
         if "sums" not in self.scratch:
             return
-        target = self.values["gy" if self.kernel.kind == "backward" else "dy"]
+        target = self.values["gy" if self.plan.kind == "backward" else "dy"]
         with k.loop(0, number) as slot:
             edge = k.load_int(self.values["ints"], k.add(slot, run))
             for m in range(table.dim_sh):
@@ -264,13 +191,13 @@ class _Writer:
 
     def _drain_hidden(self, first: Value, number: Value) -> None:
         """Gradients of h and of the matrix from those of the weights of the run."""
-        k, hidden, num_weights = self.k, self.kernel.num_hidden, self.table.num_weights
-        double = self.kernel.kind == "double_backward"
+        k, hidden, num_weights = self.k, self.plan.num_hidden, self.table.num_weights
+        double = self.plan.kind == "double_backward"
         rows, matrix = ("dh", "dmatrix") if double else ("gh", "gmatrix")
         gradient = self.scratch["dw_block" if double else "gw_block"]
         gemm(
             k, self.scratch["gh"], hidden, gradient, num_weights, 1, self.values["transposed"], hidden,
-            self.kernel.run, num_weights, hidden, accumulate=False,
+            self.plan.run, num_weights, hidden, accumulate=False,
         )  # fmt: skip
         with k.loop(0, number) as slot:
             edge = k.load_index(self.values["order"], k.add(first, slot))
@@ -279,7 +206,7 @@ class _Writer:
                 address = k.at(self.values[rows], row, at)
                 vector = k.load(k.at(self.scratch["gh"], k.mul(slot, hidden), at), lanes)
                 k.store(k.plus(vector, k.load(address, lanes, self.accumulate)), address, lanes)
-        if not self.kernel.learns:
+        if not self.plan.learns:
             return
         products = [("h", gradient)] + ([("ch", self.scratch["gw_block"])] if double else [])
         for name, block in products:
@@ -292,7 +219,7 @@ class _Writer:
 
     def _start_row(self, row: Value) -> None:
         """Zeros where sums start."""
-        name = {"forward": "out", "double_backward": "dg"}.get(self.kernel.kind)
+        name = {"forward": "out", "double_backward": "dg"}.get(self.plan.kind)
         if name is None:
             return
         k = self.k
@@ -319,7 +246,7 @@ class _Writer:
     def _weight(self, name: str, slot: Value, index: int, channel: Value) -> Value:
         """Address of the weights of a path."""
         base = self.scratch[f"{name}_block"] if self.radial else self.values[name]
-        start = self.k.load_int(self.values["ints"], self.k.add(slot, 2 * self.kernel.run))
+        start = self.k.load_int(self.values["ints"], self.k.add(slot, 2 * self.plan.run))
         return self.k.at(base, start, self.table.weight_starts[index], channel)
 
     def _store_weight(self, value: Value, name: str, slot: Value, index: int, channel: Value, lanes: int) -> None:
@@ -331,10 +258,10 @@ class _Writer:
     def _element(self, name: str, index: int, slot: Value) -> list[tuple[int, int, Value]]:
         """(m3, m1, splat of M[m3, m1]) of a path."""
         k = self.k
-        start = self.kernel._matrix_starts[index]
+        start = self.plan.matrix_starts[index]
         return [
-            (m3, m1, k.splat(k.load_scalar(k.at(self.scratch[name], (start + i) * self.kernel.run, slot))))
-            for i, (m3, m1) in enumerate(self.kernel._entries[index])
+            (m3, m1, k.splat(k.load_scalar(k.at(self.scratch[name], (start + i) * self.plan.run, slot))))
+            for i, (m3, m1) in enumerate(self.plan.entries[index])
         ]
 
     def _product(
@@ -371,7 +298,7 @@ class _Writer:
 
     def _forward(self, row: Value, first: Value, last: Value) -> None:
         k, table = self.k, self.table
-        for block, members in self.kernel.units(self.kernel._registers * 2 // 3):
+        for block, members in self.plan.units(self.plan.registers * 2 // 3):
             for channel, lanes in k.channels(table.blocks[block].mul):
                 addresses = {i: self._rows("out", row, table.paths[i], channel) for i in members}
                 sums = {i: [k.variable(k.vector) for _ in rows] for i, rows in addresses.items()}
@@ -390,8 +317,8 @@ class _Writer:
                         k.store(k.get(variable, k.vector), address, lanes)
 
     def _backward(self, row: Value, first: Value, last: Value) -> None:
-        k, table, run = self.k, self.table, self.kernel.run
-        for block, members in self.kernel.units(self.kernel._registers // 3):
+        k, table, run = self.k, self.table, self.plan.run
+        for block, members in self.plan.units(self.plan.registers // 3):
             for channel, lanes in k.channels(table.blocks[block].mul):
                 g = {i: [k.load(at, lanes) for at in self._rows("g", row, table.paths[i], channel)] for i in members}
                 with k.loop(first, last) as slot:
@@ -400,7 +327,7 @@ class _Writer:
                     for i in members:
                         path = table.paths[i]
                         weight = k.load(self._weight("w", slot, i, channel), lanes)
-                        pairs = {(m1, m3): k.times(x[m1], g[i][m3]) for m3, m1 in self.kernel._entries[i]}
+                        pairs = {(m1, m3): k.times(x[m1], g[i][m3]) for m3, m1 in self.plan.entries[i]}
                         sums = self._contract(path, pairs)
                         gw = None
                         for m2, value in sums.items():
@@ -416,7 +343,7 @@ class _Writer:
 
     def _double_backward(self, row: Value, first: Value, last: Value) -> None:
         k, table = self.k, self.table
-        for block, members in self.kernel.units(1):
+        for block, members in self.plan.units(1):
             (index,) = members
             path = table.paths[index]
             for channel, lanes in k.channels(table.blocks[block].mul):
@@ -447,7 +374,7 @@ class _Writer:
                         self._store_weight(gw, "gw", slot, index, channel, lanes)
                     u, v = ([k.times(weight, value) for value in g] for weight in (w, d))
                     pairs = {
-                        (m1, m3): k.fma(v[m3], x[m1], k.times(u[m3], a[m1])) for m3, m1 in self.kernel._entries[index]
+                        (m1, m3): k.fma(v[m3], x[m1], k.times(u[m3], a[m1])) for m3, m1 in self.plan.entries[index]
                     }
                     self._add_to_sums(path, slot, self._contract(path, pairs))
                     dx = self._transposed(matrix, v, self._transposed(matrix_b, u, {}))
@@ -456,18 +383,3 @@ class _Writer:
                             k.store(k.plus(k.load(address, lanes), dx[m1]), address, lanes)
                 for variable, address in zip(dg, addresses, strict=True):
                     k.store(k.get(variable, k.vector), address, lanes)
-
-
-def _entries(path: Path) -> dict[tuple[int, int], list[tuple[int, float]]]:
-    """(m3, m1) -> [(m2, C[m1, m2, m3])] of the entries of the edge matrix that are not always zero."""
-    entries: dict[tuple[int, int], list[tuple[int, float]]] = {}
-    for m1, m2, m3, value in path.coefficients:
-        entries.setdefault((m3, m1), []).append((m2, value))
-    return entries
-
-
-def _starts(sizes: list[int]) -> list[int]:
-    starts = [0]
-    for size in sizes:
-        starts.append(starts[-1] + size)
-    return starts[:-1]
