@@ -37,6 +37,13 @@ class Path(NamedTuple):
     coefficients: tuple[tuple[int, int, int, float], ...]
     """Nonzero (m1, m2, m3, value) with all normalization folded in; indices count from 0 within each block."""
 
+    def edge_matrix_entries(self) -> dict[tuple[int, int], list[tuple[int, float]]]:
+        """(m3, m1) -> [(m2, C[m1, m2, m3])] of the entries of the edge matrix that are not always zero."""
+        entries: dict[tuple[int, int], list[tuple[int, float]]] = {}
+        for m1, m2, m3, value in self.coefficients:
+            entries.setdefault((m3, m1), []).append((m2, value))
+        return entries
+
 
 @dataclass(frozen=True)
 class PathTable:

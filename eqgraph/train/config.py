@@ -224,9 +224,7 @@ class OptimizerConfig(_Section):
     name: Literal["adam", "adamw"] = Field("adam", description="adam or adamw")
     learning_rate: PositiveFloat = Field(0.01, description="step size at the start of the schedule (after its warm-up)")
     weight_decay: NonNegativeFloat = Field(0.0, description="decay of the weights, as torch.optim defines it")
-    amsgrad: bool = Field(
-        False, description="the AMSGrad variant, whose steps never grow back: slower in all trainings of ours"
-    )
+    amsgrad: bool = Field(False, description="the AMSGrad variant, whose steps never grow back")
     clip_gradient: PositiveFloat | None = Field(10.0, description="largest norm of the gradient, or null for no limit")
 
 

@@ -1,6 +1,6 @@
 """What the kernels of the convolution are made of, before anything is written: vectors, edge matrices, scratch memory."""
 
-from ..paths import Path, PathTable
+from ..paths import PathTable
 from .emit import scratch_offset
 from .jit import vector_bytes
 
@@ -39,7 +39,7 @@ class ConvPlan:
         # radial features pay for longer runs, in which the weight matrix is read once; high degrees fill the cache
         self.run = max(lanes, 32 if len(table.paths) < 40 else 16)
         self.registers = 32 if vector_bytes() == 64 else 16
-        self.entries = [edge_matrix_entries(path) for path in table.paths]
+        self.entries = [path.edge_matrix_entries() for path in table.paths]
         self.matrix_starts = [0]
         for entries in self.entries:
             self.matrix_starts.append(self.matrix_starts[-1] + len(entries))
@@ -87,14 +87,6 @@ class ConvPlan:
                 units[-1][1].append(index)
                 count += dim
         return units
-
-
-def edge_matrix_entries(path: Path) -> dict[tuple[int, int], list[tuple[int, float]]]:
-    """(m3, m1) -> [(m2, C[m1, m2, m3])] of the entries of the edge matrix that are not always zero."""
-    entries: dict[tuple[int, int], list[tuple[int, float]]] = {}
-    for m1, m2, m3, value in path.coefficients:
-        entries.setdefault((m3, m1), []).append((m2, value))
-    return entries
 
 
 def _starts(sizes: list[int]) -> list[int]:

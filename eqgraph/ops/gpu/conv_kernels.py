@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from ..paths import Path, PathTable
+from ..paths import PathTable
 from .source import Kernel, ceil_div, namespace, nest, power_of_two, triton_function
 
 MAX_CHANNELS = 32
@@ -167,7 +167,7 @@ class ConvSource:
         pairs = [(y, weight) for x, y, weight in self.terms if x == "x"]
         body = self._edge_tile(unit.paths)
         for p in unit.paths:
-            entries = _entries(self.table.paths[p])
+            entries = self.table.paths[p].edge_matrix_entries()
             body += self._load_weights(unit, p) + self._load_given(unit, p) + self._edge_matrices(p, self.harmonics)
             body += [
                 f"{weight}g_{m3} = {weight}_ * g_{m3}"
@@ -348,7 +348,7 @@ class ConvSource:
         """My_m3_m1, of the harmonics y, and Mb_m3_m1."""
         start, lines = self.table.paths[p].sh_start, []
         for name in harmonics:
-            for (m3, m1), terms in _entries(self.table.paths[p]).items():
+            for (m3, m1), terms in self.table.paths[p].edge_matrix_entries().items():
                 lines.append(
                     f"M{name}_{m3}_{m1} = " + " + ".join(f"{value!r} * {name}_{start + m2}" for m2, value in terms)
                 )
@@ -356,7 +356,7 @@ class ConvSource:
 
     def _row(self, p: int, m3: int, weight: str) -> str:
         """Row m3 of M x, the sum of the terms that have this weight; empty if it is zero."""
-        columns = [m1 for row, m1 in _entries(self.table.paths[p]) if row == m3]
+        columns = [m1 for row, m1 in self.table.paths[p].edge_matrix_entries() if row == m3]
         return " + ".join(f"M{y}_{m3}_{m1} * {x}_{m1}" for x, y in self._without(weight) for m1 in columns)
 
     # addresses and numbers
@@ -416,14 +416,6 @@ class ConvSource:
 def _channels(unit: Unit) -> list[str]:
     lines = [f"channel = chunk * {unit.channels} + tl.arange(0, {unit.channels})[None, :]"]
     return lines + ([f"inside = channel < {unit.mul}"] if unit.mul % unit.channels else [])
-
-
-def _entries(path: Path) -> dict[tuple[int, int], list[tuple[int, float]]]:
-    """(m3, m1) of the edge matrix: its terms (m2, coefficient)."""
-    entries: dict[tuple[int, int], list[tuple[int, float]]] = {}
-    for m1, m2, m3, value in path.coefficients:
-        entries.setdefault((m3, m1), []).append((m2, float(value)))
-    return entries
 
 
 def _add(name: str, products: list[str]) -> list[str]:
