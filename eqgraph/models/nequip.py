@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
 from eqgraph.o3 import Irreps, Linear, SphericalHarmonics
-from eqgraph.ops import Edges
+from eqgraph.ops import Edges, NodeGroups
 
 
 class NequIPConfig(BaseModel):
@@ -99,7 +99,8 @@ class NequIP(torch.nn.Module):
         edge_len = torch.linalg.vector_norm(edge_vec.index_select(0, edges.first), dim=-1)
         edge_sh = self.spherical_harmonics(edge_vec)
         edge_radial = self.radial_basis(edge_len) * self.envelope(edge_len).unsqueeze(-1)
-        blocks = [self.embedding(species).unsqueeze(1)]
+        groups = NodeGroups.of(species, self.embedding.num_embeddings)
+        features = self.embedding(species).flatten()  # scalars: see eqgraph.o3.blocks
         for layer in self.layers:
-            blocks = layer.forward_blocks(blocks, species, edges, edge_sh, edge_radial)
-        return self.readout.forward_blocks(blocks)[0].squeeze(1)
+            features = layer.forward_flat(features, groups, edges, edge_sh, edge_radial)
+        return self.readout.forward_flat(features, self.config.backend).unsqueeze(1)

@@ -54,6 +54,8 @@ class FullyConnectedNet(torch.nn.Sequential):
                 variance_out if last else 1,
             )
             setattr(self, f"layer{i}", layer)
+        self.register_buffer("_scales", torch.empty(0), persistent=False)
+        self._fill_scales()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self.hs}"
@@ -63,12 +65,26 @@ class FullyConnectedNet(torch.nn.Sequential):
         for layer in self:
             layer.reset_parameters()
 
-    def last_layer(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(h, W) such that the output is h @ W, for who wants to do the last product himself; W has no activation after it."""
-        *others, last = self
-        for layer in others:
-            x = layer(x)
-        return x, last.scaled_weight()
+    def matrices(self, factor: Tensor | float = 1.0) -> Tensor:
+        """The matrices of all layers in one vector, each times its constants and those of the activation before it, the last times a
+        factor.
+
+        A layer is then φ(x M) with the bare activation: what ops.mlp takes, without the activation after the last layer.
+        """
+        *weights, last = (layer.weight.flatten() for layer in self)
+        return torch.cat([*weights, last * factor]) * self._scales
+
+    def _fill_scales(self) -> None:
+        scales = [
+            layer.weight.new_full((layer.weight.numel(),), (before.scale_out if before else 1.0) * layer.scale_in)
+            for before, layer in zip((None, *self), self, strict=False)
+        ]
+        self._scales = torch.cat(scales)
+
+    def _apply(self, fn, recurse: bool = True) -> "FullyConnectedNet":
+        super()._apply(fn, recurse)
+        self._fill_scales()  # with all the digits of the new type
+        return self
 
 
 class _Layer(torch.nn.Module):
@@ -85,19 +101,17 @@ class _Layer(torch.nn.Module):
         self.act = act
         # With an activation the variance after the matrix product is 1, as the activation expects; variance_out comes after it.
         gain_in = 1 if act is not None else variance_out
-        self._scale_in = (gain_in / (max(h_in, 1) * variance_in)) ** 0.5
-        self._scale_out = variance_out**0.5
+        self.scale_in = (gain_in / (max(h_in, 1) * variance_in)) ** 0.5
+        self._gain_out = variance_out**0.5
+        self.scale_out = self._gain_out * getattr(act, "cst", 1.0)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         torch.nn.init.normal_(self.weight)
 
-    def scaled_weight(self) -> Tensor:
-        return self.weight * self._scale_in
-
     def forward(self, x: Float[Tensor, "*batch h_in"]) -> Float[Tensor, "*batch h_out"]:
-        x = x @ self.scaled_weight()
+        x = x @ (self.weight * self.scale_in)
         if self.act is None:
             return x
         x = self.act(x)
-        return x if self._scale_out == 1 else x * self._scale_out
+        return x if self._gain_out == 1 else x * self._gain_out

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eqgraph import ops
 from eqgraph.o3 import Irrep, Irreps
-from eqgraph.o3.blocks import from_blocks, to_blocks
+from eqgraph.o3.blocks import cut, from_blocks, join, to_blocks
+from eqgraph.ops.gates import Channels, Gated, Scalars
 
 from .activation import Activation
 
@@ -81,6 +83,41 @@ class Gate(torch.nn.Module):
         self._gate_runs = [[run.mul for run in runs if run.gate_block == i] for i in range(len(irreps_gates))]
         self._gated_runs = [[run.mul for run in runs if run.gated_block == i] for i in range(len(irreps_gated))]
         self._merged = [len(members) for _, members in _neighbors(runs, products)]
+        self.table = self._gate_table(runs)
+
+    def _gate_table(self, runs: list["_Run"]) -> ops.GateTable | None:
+        """The plan for ops.gate; None if it does not know one of the functions."""
+        acts = [[_known_function(act) for act in activation.acts] for activation in (self.act_scalars, self.act_gates)]
+        if None in acts[0] or None in acts[1]:
+            return None
+        places = [Channels(block, sum(self._pieces[block][:piece])) for block, piece in self._places]
+        num_scalars, num_both = self._num_scalars, self._num_scalars + self._num_gates
+        scalars = [
+            Scalars(mul, *acts[0][i], places[i], Channels(i, 0)) for i, (mul, _) in enumerate(self.irreps_scalars)
+        ]
+        gated, used = [], [0] * len(places)
+        blocks = [num_scalars + i for i, count in enumerate(self._merged) for _ in range(count)]
+        filled = [0] * (num_scalars + len(self._merged))
+        for run, block in zip(runs, blocks, strict=True):
+            gate, source = num_scalars + run.gate_block, num_both + run.gated_block
+            gated.append(
+                Gated(
+                    run.mul,
+                    *acts[1][run.gate_block],
+                    _moved(places[gate], used[gate]),
+                    _moved(places[source], used[source]),
+                    Channels(block, filled[block]),
+                )
+            )
+            used[gate], used[source], filled[block] = (
+                used[gate] + run.mul,
+                used[source] + run.mul,
+                filled[block] + run.mul,
+            )
+        blocks_in, blocks_out = (
+            tuple(ops.Block(ir.l, mul) for mul, ir in irreps) for irreps in (self.irreps_in, self.irreps_out)
+        )
+        return ops.GateTable(blocks_in, blocks_out, tuple(scalars), tuple(gated))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.irreps_in} -> {self.irreps_out})"
@@ -97,11 +134,16 @@ class Gate(torch.nn.Module):
                 f"Gate: expected features with last axis {self._dim_in} ('{self._text_in}'), got shape "
                 f"{tuple(features.shape)}. Let the layer before it produce gate.irreps_in."
             )
-        out = self.forward_blocks(to_blocks(features, self._sizes))
+        out = self._blocks(to_blocks(features, self._sizes))
         return from_blocks(out) if out else features
 
-    def forward_blocks(self, blocks: Sequence[Tensor]) -> list[Tensor]:
-        """The same for features in blocks: see eqgraph.o3.blocks."""
+    def forward_flat(self, features: Float[Tensor, " numbers"], backend: str = "auto") -> Float[Tensor, " numbers_out"]:
+        """The same for features in one vector (see eqgraph.o3.blocks); backend as in ops.gate."""
+        if self.table is not None:
+            return ops.gate(features, self.table, backend)
+        return join(self._blocks(cut(features, self._sizes)))
+
+    def _blocks(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         pieces = [_split(block, sizes) for block, sizes in zip(blocks, self._pieces, strict=True)]
         entries = [pieces[block][piece] for block, piece in self._places]
         num_scalars, num_both = self._num_scalars, self._num_scalars + self._num_gates
@@ -117,6 +159,17 @@ class Gate(torch.nn.Module):
             out.append(products[start] if count == 1 else torch.cat(products[start : start + count], dim=-1))
             start += count
         return out
+
+
+def _known_function(act: torch.nn.Module) -> tuple[str, float] | None:
+    """Name and constant of an activation that ops.gate knows."""
+    names = {torch.nn.functional.silu: "silu", torch.tanh: "tanh"}
+    name = names.get(getattr(act, "f", None))
+    return None if name is None else (name, act.cst)
+
+
+def _moved(place: Channels, channels: int) -> Channels:
+    return Channels(place.block, place.first + channels)
 
 
 class _Run(NamedTuple):

@@ -1,7 +1,8 @@
-"""Features block by block, channels last: one tensor (..., 2l + 1, mul) per entry of the irreps.
+"""Features block by block, channels last: (..., 2l + 1, mul) for each entry of the irreps.
 
-The public layout of features is e3nn's, (..., Σ mul (2l + 1)). Inside of a network it pays to keep each block in a tensor of its own
-with the copies of an irrep innermost: a linear map is then one matrix product, and kernels read rows of channels.
+The public layout of features is e3nn's, (..., Σ mul (2l + 1)). Inside of a network it pays to have the copies of an irrep innermost,
+and the blocks one after another in one vector ("flat"): a linear map is then one matrix product per block, kernels read rows of
+channels, and what passes from layer to layer is a single tensor.
 """
 
 from collections.abc import Sequence
@@ -28,3 +29,36 @@ def from_blocks(blocks: Sequence[Tensor]) -> Tensor:
     """The inverse of to_blocks, of at least one block."""
     parts = [block.mT.flatten(-2) for block in blocks]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def cut(flat: Tensor, sizes: Sizes) -> list[Tensor]:
+    """Cut a vector into blocks (nodes, 2l + 1, mul); views of it.
+
+    Example:
+        >>> [tuple(block.shape) for block in cut(torch.zeros(50), [(4, 1), (2, 3)])]
+        [(5, 1, 4), (5, 3, 2)]
+    """
+    nodes = flat.shape[0] // max(sum(mul * dim for mul, dim in sizes), 1)
+    parts = flat.split([nodes * mul * dim for mul, dim in sizes])
+    return [part.view(nodes, dim, mul) for part, (mul, dim) in zip(parts, sizes, strict=True)]
+
+
+def join(blocks: Sequence[Tensor]) -> Tensor:
+    """The inverse of cut, of at least one block."""
+    parts = [block.flatten() for block in blocks]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def to_flat(features: Tensor, sizes: Sizes) -> Tensor:
+    """Features (nodes, Σ mul (2l + 1)) to a vector of blocks.
+
+    Example:
+        >>> to_flat(torch.tensor([[0.0, 1, 2, 3], [4, 5, 6, 7]]), [(1, 1), (1, 3)])
+        tensor([0., 4., 1., 2., 3., 5., 6., 7.])
+    """
+    return join(to_blocks(features, sizes))
+
+
+def from_flat(flat: Tensor, sizes: Sizes) -> Tensor:
+    """The inverse of to_flat."""
+    return from_blocks(cut(flat, sizes))

@@ -1,12 +1,13 @@
 """The most general linear map that commutes with rotations and inversion (Schur's lemma)."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from eqgraph import ops
 
 from .irreps import Irreps, IrrepsLike
 from .weights import PathWeights
@@ -41,6 +42,7 @@ class Linear(PathWeights):
     Attributes:
         weight: (weight_numel,) or (f_in, f_out, weight_numel): the W of each instruction, row by row.
         bias: (bias_numel,) or (f_out, bias_numel), zero at first.
+        table: ops.LinearTable of the map.
         output_mask: (dim,) ones, and zeros where the output is always zero.
 
     Raises:
@@ -98,6 +100,11 @@ class Linear(PathWeights):
         # plain numbers for forward, so that torch.compile need not look into Irreps
         self._in_blocks = [(mul, ir.dim) for mul, ir in irreps_in]
         self._out_blocks = [(mul, ir.dim) for mul, ir in irreps_out]
+        self.table = ops.LinearTable(
+            tuple(ops.Block(ir.l, mul) for mul, ir in irreps_in),
+            tuple(ops.Block(ir.l, mul) for mul, ir in irreps_out),
+            tuple((ins.i_in, ins.i_out) for ins in plan),
+        )
 
     def _fill_scales(self) -> None:
         """path_weight of each weight."""
@@ -162,28 +169,16 @@ class Linear(PathWeights):
             return blocks[0]
         return torch.cat([features.new_zeros(*batch, 0), *blocks], dim=-1)
 
-    def forward_blocks(self, blocks: Sequence[Tensor], add_to: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """The same map of features that are in blocks, one matrix product per path: see eqgraph.o3.blocks.
+    def forward_flat(self, features: Float[Tensor, " numbers"], backend: str = "auto") -> Float[Tensor, " numbers_out"]:
+        """The same map of features in one vector: see eqgraph.o3.blocks.
 
         Only for weights of the module's own, without f_in and biases.
 
         Args:
-            blocks: (nodes, 2l + 1, mul) for each entry of irreps_in.
-            add_to: what the result is added to, one block for each entry of irreps_out.
+            features: (numbers,) in irreps_in.
+            backend: see ops.linear.
         """
-        outputs: list[Tensor | None] = list(add_to) if add_to is not None else [None] * len(self._out_blocks)
-        for ins, w in zip(self.instructions, (self.scales * self.weight).split(self.path_sizes), strict=True):
-            if 0 in ins.path_shape:
-                continue
-            x, w = blocks[ins.i_in].reshape(-1, ins.path_shape[0]), w.view(ins.path_shape)
-            before = outputs[ins.i_out]
-            y = x @ w if before is None else torch.addmm(before.reshape(-1, ins.path_shape[1]), x, w)
-            outputs[ins.i_out] = y.view(-1, self._out_blocks[ins.i_out][1], ins.path_shape[1])
-        nodes = blocks[0].shape[0] if blocks else 0
-        return [
-            self.weight.new_zeros(nodes, dim, mul) if y is None else y
-            for y, (mul, dim) in zip(outputs, self._out_blocks, strict=True)
-        ]
+        return ops.linear(features, (self.scales * self.weight).unsqueeze(0), None, self.table, backend)
 
     def __repr__(self) -> str:
         return f"Linear({self.irreps_in} -> {self.irreps_out} | {self.weight_numel} weights)"

@@ -1,10 +1,15 @@
 """Functions of tensors: no parameters, no irreps objects."""
 
 from .backend import BACKENDS, Backend, Report, choose_backend, report
+from .blocks import Block, LinearTable
 from .conv import conv
 from .edges import Edges, SortedEdges, sorted_edges
+from .gate import gate
+from .gates import GateTable
 from .harmonics import solid_harmonics
-from .paths import Block, Path, PathTable
+from .linear import NodeGroups, linear
+from .mlp import mlp
+from .paths import Path, PathTable
 from .radial_conv import radial_conv
 from .reference import segment_sum, tensor_product, tensor_product_conv
 from .segments import sum_to_receivers, take_from_receivers
@@ -14,12 +19,18 @@ __all__ = [
     "Backend",
     "Block",
     "Edges",
+    "GateTable",
+    "LinearTable",
+    "NodeGroups",
     "Path",
     "PathTable",
     "Report",
     "SortedEdges",
     "choose_backend",
     "conv",
+    "gate",
+    "linear",
+    "mlp",
     "radial_conv",
     "report",
     "segment_sum",

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from .edges import SortedEdges
-from .library import composed_gradient, define, devices, edges_of
+from .library import composed_gradient, define, devices, edges_of, operators
 from .paths import PathTable
 
 
 def conv(x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
     """The convolution of ops.reference.tensor_product_conv, by the kernels of the device."""
-    return torch.ops.eqgraph.conv(x, y, w, *edges, table.key)
+    return operators.conv(x, y, w, *edges, table.key)
 
 
 def _conv(x, y, w, *rest):
@@ -26,9 +26,9 @@ def _conv_fake(x, y, w, *rest):
     return x.new_empty(edges.num_dst * table.dim_out)
 
 
-def _conv_gradient(saved, rest, g):
+def _conv_gradient(saved, rest, wanted, g):
     x, y, w = saved
-    return torch.ops.eqgraph.conv_backward(g, x, y, w, *rest)
+    return operators.conv_backward(g, x, y, w, *rest)
 
 
 def _backward(g, x, y, w, *rest):
@@ -40,10 +40,10 @@ def _backward_fake(g, x, y, w, *rest):
     return torch.empty_like(x), torch.empty_like(y), torch.empty_like(w)
 
 
-def _backward_gradient(saved, rest, a, b, d):
+def _backward_gradient(saved, rest, wanted, a, b, d):
     g, x, y, w = saved
     a, b, d = (torch.zeros_like(like) if given is None else given for given, like in ((a, x), (b, y), (d, w)))
-    return torch.ops.eqgraph.conv_double_backward(a, b, d, g, x, y, w, *rest)
+    return operators.conv_double_backward(a, b, d, g, x, y, w, *rest)
 
 
 def _double_backward(a, b, d, g, x, y, w, *rest):
@@ -60,7 +60,7 @@ def composed_double_backward(
     a: Tensor, b: Tensor, d: Tensor, g: Tensor, x: Tensor, y: Tensor, w: Tensor, *rest
 ) -> tuple[Tensor, ...]:
     """The gradients of L(g, a, y, w) + L(g, x, b, w) + L(g, x, y, d) from the operators of lower order, and so differentiable."""
-    conv, backward = torch.ops.eqgraph.conv, torch.ops.eqgraph.conv_backward
+    conv, backward = operators.conv, operators.conv_backward
     dg = conv(a, y, w, *rest) + conv(x, b, w, *rest) + conv(x, y, d, *rest)
     _, dy1, dw1 = backward(g, a, y, w, *rest)
     dx1, _, dw2 = backward(g, x, b, w, *rest)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .backend import choose_backend
-from .library import composed_gradient, define, devices
+from .library import composed_gradient, define, devices, operators
 from .reference import solid_harmonics as reference
 
 _MAX_DEGREE = 6
@@ -28,7 +28,7 @@ def solid_harmonics(vec: Tensor, lmax: int, backend: str = "auto") -> Tensor:
     """
     if lmax > _MAX_DEGREE or choose_backend(backend, vec.device, vec.dtype).name == "reference":
         return reference(vec, lmax)
-    return torch.ops.eqgraph.harmonics(vec.reshape(-1, 3), lmax).view(*vec.shape[:-1], (lmax + 1) ** 2)
+    return operators.harmonics(vec.reshape(-1, 3), lmax).view(*vec.shape[:-1], (lmax + 1) ** 2)
 
 
 def _harmonics(vec, lmax):
@@ -39,8 +39,8 @@ def _harmonics_fake(vec, lmax):
     return vec.new_empty(vec.shape[0], (lmax + 1) ** 2)
 
 
-def _harmonics_gradient(saved, rest, g):
-    return (torch.ops.eqgraph.harmonics_backward(g, *saved, *rest),)
+def _harmonics_gradient(saved, rest, wanted, g):
+    return (operators.harmonics_backward(g, *saved, *rest),)
 
 
 def _backward(g, vec, lmax):
@@ -51,8 +51,8 @@ def _backward_fake(g, vec, lmax):
     return torch.empty_like(vec)
 
 
-def _backward_gradient(saved, rest, a):
-    return torch.ops.eqgraph.harmonics_double_backward(a, *saved, *rest)
+def _backward_gradient(saved, rest, wanted, a):
+    return operators.harmonics_double_backward(a, *saved, *rest)
 
 
 def _double_backward(a, g, vec, lmax):

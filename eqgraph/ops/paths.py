@@ -9,21 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-class Block(NamedTuple):
-    """mul copies of an irrep of degree l: (nodes, 2l + 1, mul), channels last."""
-
-    l: int
-    mul: int
-
-    @property
-    def dim(self) -> int:
-        return 2 * self.l + 1
-
-    @property
-    def size(self) -> int:
-        """Numbers per node."""
-        return self.dim * self.mul
+from .blocks import Block
 
 
 class Path(NamedTuple):

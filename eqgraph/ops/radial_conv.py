@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from .edges import SortedEdges
-from .library import EDGES, composed_gradient, define, devices, edges_of
+from .library import EDGES, composed_gradient, define, devices, edges_of, operators
 from .paths import PathTable
 
 
 def radial_conv(x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
     """conv(x, y, h @ matrix), with h of shape (rows, hidden) and matrix of shape (hidden, num_weights)."""
-    return torch.ops.eqgraph.radial_conv(x, y, h, matrix, *edges, table.key)
+    return operators.radial_conv(x, y, h, matrix, *edges, table.key)
 
 
 def _radial_conv(x, y, h, matrix, *rest):
@@ -23,10 +23,9 @@ def _radial_conv_fake(x, y, h, matrix, *rest):
     return x.new_empty(edges.num_dst * table.dim_out)
 
 
-def _radial_conv_gradient(saved, rest, g):
-    learns = saved[-1].requires_grad
-    *gradients, gmatrix = torch.ops.eqgraph.radial_conv_backward(g, *saved, *rest, learns)
-    return *gradients, gmatrix if learns else None
+def _radial_conv_gradient(saved, rest, wanted, g):
+    *gradients, gmatrix = operators.radial_conv_backward(g, *saved, *rest, wanted[-1])
+    return *gradients, gmatrix if wanted[-1] else None
 
 
 def _backward(g, x, y, h, matrix, *rest):
@@ -39,12 +38,12 @@ def _backward_fake(g, x, y, h, matrix, *rest):
     return tuple(torch.empty_like(tensor) for tensor in (x, y, h, matrix))
 
 
-def _backward_gradient(saved, rest, a, b, c, cmatrix):
+def _backward_gradient(saved, rest, wanted, a, b, c, cmatrix):
     *rest, _ = rest
     g, x, y, h, matrix = saved
     a, b, c = (torch.zeros_like(like) if given is None else given for given, like in ((a, x), (b, y), (c, h)))
     if cmatrix is None:
-        return torch.ops.eqgraph.radial_conv_double_backward(a, b, c, g, x, y, h, matrix, *rest)
+        return operators.radial_conv_double_backward(a, b, c, g, x, y, h, matrix, *rest)
     return _composed(a, b, c, cmatrix, g, x, y, h, matrix, *rest)
 
 
@@ -63,8 +62,8 @@ def _composed(a, b, c, cmatrix, g, x, y, h, matrix, *rest):
     w, d = h @ matrix, c @ matrix
     if cmatrix is not None:
         d = d + h @ cmatrix
-    dg, dx, dy, dw = torch.ops.eqgraph.conv_double_backward(a, b, d, g, x, y, w, *rest)
-    gw = torch.ops.eqgraph.conv_backward(g, x, y, w, *rest)[2]
+    dg, dx, dy, dw = operators.conv_double_backward(a, b, d, g, x, y, w, *rest)
+    gw = operators.conv_backward(g, x, y, w, *rest)[2]
     dh, dmatrix = dw @ matrix.t(), h.t() @ dw + c.t() @ gw
     if cmatrix is not None:
         dh = dh + gw @ cmatrix.t()

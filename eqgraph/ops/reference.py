@@ -3,13 +3,19 @@
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .blocks import LinearTable
 from .edges import Edges
+from .gates import Channels, GateTable
 from .paths import PathTable
+
+_FEW_GROUPS = 8
+"""Up to so many groups, all matrices are applied to all nodes in one product, which beats fetching the matrix of each node."""
 
 
 def segment_sum(
@@ -165,3 +171,68 @@ def legendre_recursion(l: int) -> tuple[tuple[tuple[float, float], ...], float]:
         b = -(l + m - 1) / (l - m) * norm(l, m) / norm(l - 2, m) if m <= l - 2 else 0.0
         ratios.append((a, b))
     return tuple(ratios), norm(l, l) * math.prod(range(1, 2 * l, 2))
+
+
+def linear(x: Tensor, w: Tensor, groups: tuple[Tensor, Tensor], table: LinearTable) -> Tensor:
+    """A linear map of each block: see ops.linear."""
+    nodes = x.numel() // max(table.dim_in, 1)
+    inputs = x.split([nodes * block.size for block in table.blocks])
+    group = None
+    if len(w) > 1:
+        order, ptr = groups
+        sorted_group = torch.searchsorted(ptr, torch.arange(nodes, device=x.device), right=True) - 1
+        group = torch.empty_like(sorted_group).index_copy(0, order, sorted_group)
+    starts, outputs = table.weight_starts, {}
+    for (i, o), start, stop in zip(table.paths, starts, starts[1:], strict=False):
+        block, out_block = table.blocks[i], table.out_blocks[o]
+        rows, matrices = (
+            inputs[i].view(nodes, block.dim, block.mul),
+            w[:, start:stop].view(len(w), block.mul, out_block.mul),
+        )
+        y = _times_matrix_of_group(rows, matrices, group).flatten()
+        outputs[o] = y + outputs[o] if o in outputs else y
+    zeros = [x.new_zeros(nodes * block.size) for block in table.out_blocks]
+    return torch.cat([x.new_zeros(0), *(outputs.get(o, zero) for o, zero in enumerate(zeros))])
+
+
+def _times_matrix_of_group(rows: Tensor, matrices: Tensor, group: Tensor | None) -> Tensor:
+    """rows[node] @ matrices[group[node]]."""
+    if group is None:
+        return rows @ matrices[0]
+    if len(matrices) > _FEW_GROUPS:
+        return rows @ matrices.index_select(0, group)
+    # each node's features stand in the columns of its group, zeros in those of the others
+    chosen = (group.unsqueeze(-1) == torch.arange(len(matrices), device=group.device)).to(rows.dtype)
+    return (rows.unsqueeze(2) * chosen.view(-1, 1, len(matrices), 1)).flatten(2) @ matrices.flatten(0, 1)
+
+
+def gate(x: Tensor, table: GateTable) -> Tensor:
+    """A gated nonlinearity: see ops.gate."""
+    nodes = x.numel() // max(table.dim_in, 1)
+    parts = x.split([nodes * block.size for block in table.blocks])
+    blocks = [part.view(nodes, block.dim, block.mul) for part, block in zip(parts, table.blocks, strict=True)]
+    functions = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}
+
+    def take(place: Channels, mul: int) -> Tensor:
+        return blocks[place.block].narrow(2, place.first, mul)
+
+    pieces: list[dict[int, Tensor]] = [{} for _ in table.out_blocks]
+    for entry in table.scalars:
+        y = entry.constant * functions[entry.function](take(entry.source, entry.mul))
+        pieces[entry.target.block][entry.target.first] = y
+    for entry in table.gated:
+        factor = entry.constant * functions[entry.function](take(entry.gate, entry.mul))
+        pieces[entry.target.block][entry.target.first] = factor * take(entry.source, entry.mul)
+    out = [torch.cat([piece for _, piece in sorted(those.items())], dim=2).flatten() for those in pieces if those]
+    return torch.cat([x.new_zeros(0), *out])
+
+
+def mlp(h: Tensor, matrices: Tensor, widths: Sequence[int], activated: bool) -> Tensor:
+    """Layers of silu: see ops.mlp."""
+    for layer, (matrix, shape) in enumerate(
+        zip(matrices.split([a * b for a, b in pairwise(widths)]), pairwise(widths), strict=True)
+    ):
+        h = h @ matrix.view(shape)
+        if activated or layer < len(widths) - 2:
+            h = torch.nn.functional.silu(h)
+    return h

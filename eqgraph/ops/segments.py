@@ -1,10 +1,9 @@
 """Sums over the edges of each receiver, and what each edge's receiver has, as operators of PyTorch: each is the other's derivative."""
 
-import torch
 from torch import Tensor
 
 from .edges import Edges
-from .library import EDGES, define, devices, sorted_edges_of
+from .library import EDGES, define, devices, operators, sorted_edges_of
 
 
 def sum_to_receivers(values: Tensor, edges: Edges) -> Tensor:
@@ -22,7 +21,7 @@ def sum_to_receivers(values: Tensor, edges: Edges) -> Tensor:
         >>> sum_to_receivers(torch.tensor([[1.0], [2.0], [4.0]]), edges)
         tensor([[4.], [3.], [0.]])
     """
-    return torch.ops.eqgraph.segment_sum(values, *edges.sorted)
+    return operators.segment_sum(values, *edges.sorted)
 
 
 def take_from_receivers(values: Tensor, edges: Edges) -> Tensor:
@@ -40,7 +39,7 @@ def take_from_receivers(values: Tensor, edges: Edges) -> Tensor:
         >>> take_from_receivers(torch.tensor([[1.0], [2.0]]), edges)
         tensor([[2.], [2.], [1.]])
     """
-    return torch.ops.eqgraph.gather(values, *edges.sorted)
+    return operators.gather(values, *edges.sorted)
 
 
 def _segment_sum(values, *rest):
@@ -51,8 +50,8 @@ def _segment_sum_fake(values, *rest):
     return values.new_empty(sorted_edges_of(rest).num_dst, values.shape[1])
 
 
-def _segment_sum_gradient(saved, rest, g):
-    return (torch.ops.eqgraph.gather(g, *rest),)
+def _segment_sum_gradient(saved, rest, wanted, g):
+    return (operators.gather(g, *rest),)
 
 
 def _gather(values, *rest):
@@ -63,8 +62,8 @@ def _gather_fake(values, *rest):
     return values.new_empty(sorted_edges_of(rest).index.shape[1], values.shape[1])
 
 
-def _gather_gradient(saved, rest, g):
-    return (torch.ops.eqgraph.segment_sum(g, *rest),)
+def _gather_gradient(saved, rest, wanted, g):
+    return (operators.segment_sum(g, *rest),)
 
 
 define("segment_sum", "values", 1, _segment_sum, _segment_sum_fake, _segment_sum_gradient, EDGES)

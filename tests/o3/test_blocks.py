@@ -1,7 +1,7 @@
 import torch
 
 from eqgraph.o3 import Irreps, Linear
-from eqgraph.o3.blocks import from_blocks, to_blocks
+from eqgraph.o3.blocks import cut, from_blocks, from_flat, join, to_blocks, to_flat
 
 
 def test_blocks_are_the_features_with_channels_last():
@@ -12,9 +12,17 @@ def test_blocks_are_the_features_with_channels_last():
     assert torch.equal(from_blocks(blocks), features)
 
 
-def test_a_linear_map_of_blocks_is_that_of_the_features():
-    linear = Linear("4x0e + 3x1o", "2x1o + 5x0e + 1x2e").double()
-    features, sizes = torch.randn(6, 13, dtype=torch.float64), [(mul, ir.dim) for mul, ir in Irreps("4x0e + 3x1o")]
-    out, before = linear(features), linear.forward_blocks(to_blocks(features, sizes))
-    torch.testing.assert_close(from_blocks(before), out)
-    torch.testing.assert_close(from_blocks(linear.forward_blocks(to_blocks(features, sizes), add_to=before)), 2 * out)
+def test_a_vector_of_blocks():
+    features, sizes = torch.randn(5, 2 * 3 + 4), [(2, 3), (4, 1)]
+    flat = to_flat(features, sizes)
+    assert all(torch.equal(one, other) for one, other in zip(cut(flat, sizes), to_blocks(features, sizes), strict=True))
+    assert torch.equal(join(cut(flat, sizes)), flat)
+    assert torch.equal(from_flat(flat, sizes), features)
+
+
+def test_a_linear_map_of_a_vector_of_blocks_is_that_of_the_features():
+    irreps_in, irreps_out = Irreps("4x0e + 3x1o"), Irreps("2x1o + 5x0e + 1x2e")
+    linear = Linear(irreps_in, irreps_out).double()
+    features = torch.randn(6, 13, dtype=torch.float64)
+    flat = linear.forward_flat(to_flat(features, [(mul, ir.dim) for mul, ir in irreps_in]))
+    torch.testing.assert_close(from_flat(flat, [(mul, ir.dim) for mul, ir in irreps_out]), linear(features))

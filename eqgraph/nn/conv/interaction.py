@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps, Linear
-from eqgraph.o3.blocks import from_blocks, to_blocks
-from eqgraph.ops import Edges
+from eqgraph.o3.blocks import from_flat, to_flat
+from eqgraph.ops import Edges, NodeGroups
 
 from ..gate import Gate
 from ..norm import BatchNorm
@@ -32,7 +32,7 @@ class Interaction(torch.nn.Module):
         radial_hidden: hidden widths of the radial network.
         avg_num_neighbors: average number of incoming edges.
         normalization: "none" or "batch" (BatchNorm over the nodes of the batch).
-        backend: of the convolution, see TensorProductConv.
+        backend: see TensorProductConv.
 
     Raises:
         ValueError: if no irrep of irreps_out can be produced, or normalization is unknown.
@@ -64,6 +64,7 @@ class Interaction(torch.nn.Module):
             raise ValueError(
                 f"Interaction: expected normalization 'none' or 'batch', got {normalization!r}. Choose one of these."
             )
+        self.num_species, self.backend = num_species, backend
         self.linear_in = Linear(irreps_in, irreps_in)
         self.gate = _gate(irreps_out, _products(irreps_in, Irreps(irreps_sh)))
         self.conv = TensorProductConv(
@@ -81,6 +82,7 @@ class Interaction(torch.nn.Module):
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
         # plain numbers for forward, so that torch.compile need not look into Irreps
         self._in_sizes = [(mul, ir.dim) for mul, ir in irreps_in]
+        self._out_sizes = [(mul, ir.dim) for mul, ir in self.irreps_out]
         self._gate_sizes = [(mul, ir.dim) for mul, ir in self.gate.irreps_in]
 
     def reset_parameters(self) -> None:
@@ -105,18 +107,18 @@ class Interaction(torch.nn.Module):
             (nodes, irreps_out.dim).
         """
         edges = edge_index if isinstance(edge_index, Edges) else self.conv.sorted(edge_index, len(x), len(x))
-        blocks = to_blocks(x, self._in_sizes)
-        return from_blocks(self.forward_blocks(blocks, species, edges, edge_sh, edge_radial))
+        groups = NodeGroups.of(species, self.num_species)
+        flat = self.forward_flat(to_flat(x, self._in_sizes), groups, edges, edge_sh, edge_radial)
+        return from_flat(flat, self._out_sizes)
 
-    def forward_blocks(
-        self, blocks: Sequence[Tensor], species: Tensor, edges: Edges, edge_sh: Tensor, edge_radial: Tensor
-    ) -> list[Tensor]:
-        """The same for features in blocks: see eqgraph.o3.blocks."""
-        messages = self.conv.forward_blocks(self.linear_in.forward_blocks(blocks), edges, edge_sh, edge_radial)
-        blocks = self.linear_out.forward_blocks(messages, add_to=self.self_connection.forward_blocks(blocks, species))
+    def forward_flat(self, x: Tensor, groups: NodeGroups, edges: Edges, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
+        """The same for features in one vector (see eqgraph.o3.blocks) and nodes grouped by species."""
+        messages = self.conv.forward_flat(self.linear_in.forward_flat(x, self.backend), edges, edge_sh, edge_radial)
+        new = self.linear_out.forward_flat(messages, self.backend)
+        new = new + self.self_connection.forward_flat(x, groups, self.backend)
         if not isinstance(self.norm, torch.nn.Identity):
-            blocks = to_blocks(self.norm(from_blocks(blocks)), self._gate_sizes)
-        return self.gate.forward_blocks(blocks)
+            new = to_flat(self.norm(from_flat(new, self._gate_sizes)), self._gate_sizes)
+        return self.gate.forward_flat(new, self.backend)
 
 
 def _products(irreps_in: Irreps, irreps_sh: Irreps) -> set:

@@ -9,7 +9,7 @@ from torch_geometric.nn import MessagePassing
 
 from eqgraph import ops
 from eqgraph.o3 import Irreps, wigner_3j
-from eqgraph.o3.blocks import from_blocks, to_blocks
+from eqgraph.o3.blocks import cut, from_flat, join, to_flat
 
 from ..fully_connected import FullyConnectedNet
 
@@ -160,35 +160,37 @@ class TensorProductConv(MessagePassing):
         self._check_features(x_src)
         if not isinstance(edge_index, ops.Edges):
             edge_index = self.sorted(edge_index, x_src.shape[0], num_dst)
-        return from_blocks(self.forward_blocks(to_blocks(x_src, self._in_sizes), edge_index, edge_sh, edge_radial))
+        flat = to_flat(x_src, self._in_sizes)
+        return from_flat(self.forward_flat(flat, edge_index, edge_sh, edge_radial), self._out_sizes)
 
-    def forward_blocks(
-        self, blocks: Sequence[Tensor], edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor
-    ) -> list[Tensor]:
-        """The same for features in blocks: see eqgraph.o3.blocks."""
+    def forward_flat(self, x: Tensor, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
+        """The same for features in one vector: see eqgraph.o3.blocks."""
         self._check_edges(edges, edge_sh, edge_radial)
-        edge_sh = edge_sh * self.avg_num_neighbors.rsqrt()  # the smallest factor of a product that is linear in each
-        num_dst, table = edges.num_dst, self.table
+        factor = self.avg_num_neighbors.rsqrt()
         self.ran = ops.choose_backend(self.backend, edge_sh.device, edge_sh.dtype)
         if self._messages_are_watched():
             self.ran = ops.Backend("reference", "an explainer or a hook watches the messages")
-            rows = torch.cat([block.flatten(1) for block in blocks], dim=1)
-            weight = self.radial(edge_radial).index_select(0, edges.row)
+            rows = torch.cat([block.flatten(1) for block in cut(x, self._in_sizes)], dim=1)
+            weight = (self.radial(edge_radial) * factor).index_select(0, edges.row)
             index = torch.stack([edges.src, edges.dst])
-            out = self.propagate(index, x=(rows, None), sh=edge_sh, weight=weight, size=(edges.num_src, num_dst))
-            parts = out.split([mul * dim for mul, dim in self._out_sizes], dim=1)
-        else:
-            x = torch.cat([block.flatten() for block in blocks])
-            if self.ran.name == "reference":
-                weight = self.radial(edge_radial)
-                flat = ops.tensor_product_conv(x, edge_sh, weight, edges, table, self._coefficients)
-            elif len(edges.first) * table.num_weights > _MAX_STORED_WEIGHTS:
-                hidden, matrix = self.radial.last_layer(edge_radial)
-                flat = ops.radial_conv(x, edge_sh, hidden, matrix, edges.sorted, table)
-            else:
-                flat = ops.conv(x, edge_sh, self.radial(edge_radial), edges.sorted, table)
-            parts = flat.split([num_dst * mul * dim for mul, dim in self._out_sizes])
-        return [part.reshape(num_dst, dim, mul) for part, (mul, dim) in zip(parts, self._out_sizes, strict=True)]
+            size = (edges.num_src, edges.num_dst)
+            out = self.propagate(index, x=(rows, None), sh=edge_sh, weight=weight, size=size)
+            return join(out.split([mul * dim for mul, dim in self._out_sizes], dim=1))
+        if self.ran.name == "reference":
+            weight = self.radial(edge_radial) * factor
+            return ops.tensor_product_conv(x, edge_sh, weight, edges, self.table, self._coefficients)
+        return self._run_kernels(x, edges, edge_sh, edge_radial)
+
+    def _run_kernels(self, x: Tensor, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
+        widths, backend, table = tuple(self.radial.hs), self.ran.name, self.table
+        matrices = self.radial.matrices(self.avg_num_neighbors.rsqrt())
+        if len(edges.first) * table.num_weights <= _MAX_STORED_WEIGHTS:
+            weight = ops.mlp(edge_radial, matrices, widths, backend=backend)
+            return ops.conv(x, edge_sh, weight, edges.sorted, table)
+        last = widths[-2] * widths[-1]
+        inner, matrix = matrices.split([len(matrices) - last, last])
+        hidden = ops.mlp(edge_radial, inner, widths[:-1], activated=True, backend=backend)
+        return ops.radial_conv(x, edge_sh, hidden, matrix.view(widths[-2:]), edges.sorted, table)
 
     def message(self, x_j: Tensor, sh: Tensor, weight: Tensor) -> Tensor:
         """(edges, dim) messages, channels last: what PyG's explainers and hooks see."""

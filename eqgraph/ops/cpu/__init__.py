@@ -8,17 +8,28 @@ from .conv import (
     radial_conv_backward,
     radial_conv_double_backward,
 )
+from .gate import gate, gate_backward, gate_double_backward
 from .harmonics import harmonics, harmonics_backward, harmonics_double_backward
+from .linear import linear, linear_backward
+from .mlp import mlp, mlp_backward, mlp_double_backward
 from .segments import gather, segment_sum
 
 __all__ = [
     "conv",
     "conv_backward",
     "conv_double_backward",
+    "gate",
+    "gate_backward",
+    "gate_double_backward",
     "gather",
     "harmonics",
     "harmonics_backward",
     "harmonics_double_backward",
+    "linear",
+    "linear_backward",
+    "mlp",
+    "mlp_backward",
+    "mlp_double_backward",
     "radial_conv",
     "radial_conv_backward",
     "radial_conv_double_backward",

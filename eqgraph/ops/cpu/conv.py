@@ -102,50 +102,52 @@ class _Parts:
         self._shape = like.shape
         self._parts = empty(len(edges.chunks) * like.numel(), like).view(-1, like.numel())
 
-    def addresses(self) -> list[int]:
+    def addresses(self) -> np.ndarray:
         """Of the copy of each chunk."""
-        return [part.data_ptr() for part in self._parts]
+        step = self._parts.stride(0) * self._parts.element_size()
+        return self._parts.data_ptr() + step * np.arange(len(self._parts))
 
     def total(self) -> Tensor:
         return (self._parts[0] if len(self._parts) == 1 else self._parts.sum(0)).view(self._shape)
 
 
 class _SenderParts:
-    """Gradient of the senders' features: chunks have copies of the range of senders that they meet."""
+    """Gradient of the senders' features: chunks have copies of the range of senders that they meet, one after another."""
 
     def __init__(self, edges: SortedEdges, table: PathTable, x: Tensor) -> None:
         self._table, self._num_src, self._x = table, edges.num_src, x
-        chunks = edges.chunks.tolist()
-        self.ranges = [(low, high) for _, _, low, high in chunks] if len(chunks) > 1 else [(0, edges.num_src)]
-        self._parts = [empty((high - low) * table.dim_in, x) for low, high in self.ranges]
+        self.ranges = edges.chunks.numpy()[:, 2:] if len(edges.chunks) > 1 else np.array([[0, edges.num_src]])
+        sizes = (self.ranges[:, 1] - self.ranges[:, 0]) * table.dim_in
+        self._starts = np.cumsum(sizes) - sizes
+        self._parts = empty(int(sizes.sum()), x)
 
-    def addresses(self) -> list[int]:
+    def addresses(self) -> np.ndarray:
         """Of the copy of each chunk."""
-        return [part.data_ptr() for part in self._parts]
+        return self._parts.data_ptr() + self._parts.element_size() * self._starts
 
     def total(self) -> Tensor:
-        if len(self._parts) == 1:
-            return self._parts[0]
+        if len(self.ranges) == 1:
+            return self._parts
         total = empty(self._num_src * self._table.dim_in, self._x)
-        parts = np.array([(a, *r) for a, r in zip(self.addresses(), self.ranges, strict=True)], np.int64)
+        parts = np.column_stack([self.addresses(), self.ranges])
         add_parts(total, self._num_src, [block.size for block in self._table.blocks], parts)
         return total
 
 
 def _call(kernel: tuple[int, int], tensors: list[Tensor | _Parts | _SenderParts], edges: SortedEdges) -> None:
     """Run a kernel on all chunks, phase after phase: within a phase no two chunks write to the same place."""
-    chunks = edges.chunks.numpy()
-    index, ptr = edges.index, edges.ptr
+    chunks, index, ptr = edges.chunks.numpy(), edges.index, edges.ptr
     arguments = np.empty((len(chunks), len(tensors) + 4 + len(INTEGERS)), np.int64)
     for column, tensor in enumerate(tensors):
         arguments[:, column] = tensor.data_ptr() if isinstance(tensor, Tensor) else tensor.addresses()
     row = 4 * index.shape[1]  # bytes of a row of int32
-    senders = next((tensor.ranges for tensor in tensors if isinstance(tensor, _SenderParts)), [(0, 0)] * len(chunks))
     rest = arguments[:, len(tensors) :]
     rest[:, :3] = index.data_ptr(), index.data_ptr() + 2 * row, edges.order.data_ptr()
     rest[:, 4:6], rest[:, 6:8] = chunks[:, :2], (edges.num_src, edges.num_dst)
-    rest[:, 8] = [low for low, _ in senders]
-    rest[:, 9] = [high - low for low, high in senders]
+    rest[:, 8:10] = 0
+    for tensor in tensors:
+        if isinstance(tensor, _SenderParts):
+            rest[:, 8], rest[:, 9] = tensor.ranges[:, 0], tensor.ranges[:, 1] - tensor.ranges[:, 0]
     for phase in range(len(ptr)):
         rest[:, 3], rest[:, 10] = ptr.data_ptr() + 4 * phase * ptr.shape[1], phase > 0
         run(*kernel, arguments)

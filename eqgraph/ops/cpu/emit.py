@@ -7,14 +7,17 @@ Values are names of LLVM registers ("%7"), or Python ints for whole numbers know
 lowers vectors to what the machine has.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 
 Value = str | int
 
 # NaN and infinity keep their meaning: a training that diverges must show it
 _FAST = "contract reassoc nsz arcp"
+_LN_2 = Fraction("0.693147180559945309417232121458176568")
 _TYPES = {"float32": ("float", "f32"), "float64": ("double", "f64")}
 
 
@@ -216,6 +219,41 @@ class Emitter:
         name = f"@llvm.fmuladd.{suffix}"
         self._declarations.add(f"declare {kind} {name}({kind}, {kind}, {kind})")
         return self._let(f"call {_FAST} {kind} {name}({kind} {a}, {kind} {b}, {kind} {c})")
+
+    def over(self, a: Value, b: Value) -> Value:
+        """a / b."""
+        return self._let(f"fdiv {_FAST} {self.vector} {a}, {b}")
+
+    def exp(self, x: Value) -> Value:
+        """e^x to the last digits: infinity and the smallest normal number where it is out of range, NaN for NaN."""
+        # x = n ln 2 + r: the Taylor series of e^r, |r| <= ln(2) / 2, times 2^n. ln 2 has two parts, the first so short that n times it
+        # is exact. The order of these operations matters: none of them is marked as free to be rearranged.
+        low, top, degree, bits, short = (-87.0, 88.8, 7, 23, 12) if self.size == 4 else (-708.0, 709.9, 13, 52, 32)
+        high = Fraction(math.floor(_LN_2 * 2**short), 2**short)
+        for how, bound in (("olt", self.constant(low)), ("ogt", self.constant(top))):
+            outside = self._let(f"fcmp {how} {self.vector} {x}, {bound}")
+            x = self._let(f"select <{self.width} x i1> {outside}, {self.vector} {bound}, {self.vector} {x}")
+        # so large a number that its last bit counts ones: adding it rounds, and leaves n in the low bits
+        large = self.constant(1.5 * 2**bits)
+        sum_ = self._call("fma", x, self.constant(1 / math.log(2)), large)
+        n = self._let(f"fsub {self.vector} {sum_}, {large}")
+        r = self._call("fma", n, self.constant(-float(high)), x)
+        r = self._call("fma", n, self.constant(-float(_LN_2 - high)), r)
+        series = self.constant(1 / math.factorial(degree))
+        for power in reversed(range(degree)):
+            series = self.fma(series, r, self.constant(1 / math.factorial(power)))
+        whole = f"<{self.width} x i{8 * self.size}>"
+        shift = f"<{', '.join([f'i{8 * self.size} {bits}'] * self.width)}>"
+        exponent = self._let(f"shl {whole} {self._let(f'bitcast {self.vector} {sum_} to {whole}')}, {shift}")
+        one = self._let(f"bitcast {self.vector} {self.constant(1.0)} to {whole}")
+        power = self._let(f"add {whole} {exponent}, {one}")
+        return self.times(series, self._let(f"bitcast {whole} {power} to {self.vector}"))
+
+    def _call(self, intrinsic: str, *vectors: Value) -> Value:
+        """An intrinsic function of vectors, rounded as it is written."""
+        name = f"@llvm.{intrinsic}.v{self.width}{self._suffix}"
+        self._declarations.add(f"declare {self.vector} {name}({', '.join([self.vector] * len(vectors))})")
+        return self._let(f"call {self.vector} {name}({', '.join(f'{self.vector} {v}' for v in vectors)})")
 
     def sum_lanes(self, vector: Value) -> Value:
         """The sum of a vector's lanes, a scalar."""

@@ -1,4 +1,4 @@
-"""Small matrix products inside of kernels."""
+"""Small matrix products and transposition inside of kernels."""
 
 from .emit import Emitter, Value
 
@@ -15,7 +15,7 @@ def gemm(
     left_column: Value,
     right: Value,
     right_stride: Value,
-    rows: int,
+    rows: Value,
     inner: Value,
     columns: int,
     accumulate: bool,
@@ -38,11 +38,8 @@ def gemm(
     """
     tile = _VECTORS * k.width
     full = columns // tile * tile
-    for row, count in ((0, rows // _ROWS * _ROWS), (rows // _ROWS * _ROWS, rows % _ROWS)):
-        height = min(_ROWS, count)
-        if not count:
-            continue
-        with k.loop(row, row + count, height) as i:
+    for start, stop, height in _row_tiles(k, rows):
+        with k.loop(start, stop, height) as i:
             left_tile = k.at(left, k.mul(i, left_row))
             row_start = k.mul(i, result_stride)
 
@@ -65,6 +62,23 @@ def gemm(
             if columns > full:
                 whole, rest = divmod(columns - full, k.width)
                 emit(full, [k.width] * whole + [rest] * bool(rest))
+
+
+def transpose(k: Emitter, result: Value, source: Value, rows: int, columns: int) -> None:
+    """Emit result[j, i] = source[i, j] of a contiguous matrix (rows, columns)."""
+    for start, stop, height in _row_tiles(k, rows):
+        with k.loop(start, stop, height) as i, k.loop(0, columns) as j:
+            read, written = k.at(source, k.mul(i, columns), j), k.at(result, k.mul(j, rows), i)
+            for r in range(height):
+                k.store_scalar(k.load_scalar(k.at(read, r * columns)), k.at(written, r))
+
+
+def _row_tiles(k: Emitter, rows: Value) -> list[tuple[Value, Value, int]]:
+    """(first row, last + 1, rows per tile) of loops over all rows; those that fill no tile go together if their number is known."""
+    whole = k.mul(k.divide(rows, _ROWS), _ROWS)
+    rest = rows - whole if isinstance(rows, int) else 1
+    tiles = [(0, whole, _ROWS), (whole, rows, rest)]
+    return [(start, stop, height) for start, stop, height in tiles if start != stop]
 
 
 def _tile(
