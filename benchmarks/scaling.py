@@ -10,7 +10,7 @@ Three things on a periodic fcc crystal, in which every atom has 42 neighbors wit
 - e3nn: the same with e3nn, peers/e3nn_conv.py (needs `pip install e3nn`); both are first compared on the same weights;
 - potential: energies and forces of a NequIP network of 4 such layers.
 
-Every size runs in a process of its own, with huge pages for large tensors (THP_MEM_ALLOC_ENABLE=1, as in `eqgraph train`). Peak
+Every size runs in a process of its own, which keeps the memory that it frees, as in `eqgraph train`. Peak
 memory is what that process holds at most during one call (resource.getrusage), less what it held before: libraries, inputs and weights
 do not count. Time is the median of the calls after that one. Sizes that would not fit into the memory are left out; e3nn's memory at
 400,000 edges is then the straight line through its two largest sizes, and said to be so.
@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from report import Target, arguments, console, finish, machine, print_machine, table
+
+from eqgraph.allocator import keep_freed_memory
 
 SIZES = (100, 1_000, 10_000, 40_000, 100_000, 400_000, 1_000_000)
 MEMORY_SIZE = 400_000
@@ -137,6 +139,7 @@ def work(what: str, num_edges: int, threads: int, quick: bool) -> dict[str, Any]
     """Measure one size, in this process."""
     import torch
 
+    keep_freed_memory()  # for both programs
     torch.set_num_threads(threads)
     build = potential_call if what == "potential" else lambda edges: conv_call(what, edges)
     build(100)[1]()  # libraries, kernels
@@ -170,8 +173,7 @@ def _reset_peak() -> int:
 
 def ask(*arguments: str) -> Any:
     """What this script prints when it is started anew with these arguments; None if it is killed."""
-    environment = {"THP_MEM_ALLOC_ENABLE": "1", **os.environ}  # huge pages for all tensors, of both programs
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
     if done.returncode < 0:
         return None
     if done.returncode:

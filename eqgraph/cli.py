@@ -9,6 +9,8 @@ import traceback
 from importlib.metadata import version
 from pathlib import Path
 
+from eqgraph.allocator import keep_freed_memory
+
 # torch and Lightning are imported by the subcommands that need them: `eqgraph --help` answers at once
 
 
@@ -22,8 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     # cores, threads that never spin where none does: CONTRIBUTING.md has the numbers.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # Huge pages for large tensors: without them half of the time on 400,000 edges goes into faulting in small ones.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    keep_freed_memory()
     try:
         return arguments.run(arguments)
     except KeyboardInterrupt as interrupt:

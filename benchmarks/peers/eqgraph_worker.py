@@ -9,6 +9,7 @@ from serve import Contender, read, serve
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from eqgraph.allocator import keep_freed_memory
 from eqgraph.graph import from_ase
 from eqgraph.models import Prediction, build_potential
 from eqgraph.train import Loss
@@ -18,6 +19,7 @@ class Eqgraph(Contender):
     """The NequIP of eqgraph, trained as eqgraph.train does."""
 
     def __init__(self, settings: dict) -> None:
+        keep_freed_memory()  # as `eqgraph train` does
         self.versions = {"eqgraph": version("eqgraph")}
         self.module = build_potential(
             "nequip",

@@ -27,18 +27,18 @@ def conv_backward(
     g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of Σ g · conv(x, y, w) with respect to x, y and w."""
-    gx, gy, gw = _SenderParts(edges, table, x), torch.empty_like(y), empty(w.numel(), w)
+    gx, gy, gw = _SenderParts(edges, table, x), empty(y.shape, y), empty(w.shape, w)
     _call(_kernel(table.key, "backward", x.dtype, None), [gx, gy, g, x, y, gw, w], edges)
-    return gx.total(), gy, gw.view(w.shape)
+    return gx.total(), gy, gw
 
 
 def conv_double_backward(
     a: Tensor, b: Tensor, d: Tensor, g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of Σ a · gx + Σ b · gy + Σ d · gw with respect to g, x, y and w, (gx, gy, gw) being the result of conv_backward."""
-    dg, dx, dy, dw = empty(g.numel(), g), _SenderParts(edges, table, x), torch.empty_like(y), empty(w.numel(), w)
+    dg, dx, dy, dw = empty(g.numel(), g), _SenderParts(edges, table, x), empty(y.shape, y), empty(w.shape, w)
     _call(_kernel(table.key, "double_backward", x.dtype, None), [dg, dx, dy, a, b, g, x, y, dw, d, w], edges)
-    return dg, dx.total(), dy, dw.view(w.shape)
+    return dg, dx.total(), dy, dw
 
 
 def radial_conv(x: Tensor, y: Tensor, h: Tensor, matrix: Tensor, edges: SortedEdges, table: PathTable) -> Tensor:
@@ -59,7 +59,7 @@ def radial_conv_backward(
     learns: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, y, h and, if it learns, matrix (else zeros)."""
-    gx, gy, gh, gmatrix = _SenderParts(edges, table, x), torch.empty_like(y), torch.empty_like(h), _Parts(edges, matrix)
+    gx, gy, gh, gmatrix = _SenderParts(edges, table, x), empty(y.shape, y), empty(h.shape, h), _Parts(edges, matrix)
     tensors = [gx, gy, g, x, y, gh, gmatrix, h, matrix, matrix.t().contiguous()]
     _call(_kernel(table.key, "backward", x.dtype, h.shape[1], learns), tensors, edges)
     return gx.total(), gy, gh, gmatrix.total()
@@ -79,8 +79,8 @@ def radial_conv_double_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of Σ a · gx + Σ b · gy + Σ c · gh with respect to g, x, y, h and matrix, (gx, gy, gh, ...) being the result of
     radial_conv_backward."""
-    dg, dx, dy = empty(g.numel(), g), _SenderParts(edges, table, x), torch.empty_like(y)
-    dh, dmatrix = torch.empty_like(h), _Parts(edges, matrix)
+    dg, dx, dy = empty(g.numel(), g), _SenderParts(edges, table, x), empty(y.shape, y)
+    dh, dmatrix = empty(h.shape, h), _Parts(edges, matrix)
     tensors = [dg, dx, dy, a, b, g, x, y, dh, dmatrix, c, h, matrix, matrix.t().contiguous()]
     _call(_kernel(table.key, "double_backward", x.dtype, h.shape[1]), tensors, edges)
     return dg, dx.total(), dy, dh, dmatrix.total()
@@ -100,7 +100,7 @@ class _Parts:
 
     def __init__(self, edges: SortedEdges, like: Tensor) -> None:
         self._shape = like.shape
-        self._parts = empty(len(edges.chunks) * like.numel(), like).view(-1, like.numel())
+        self._parts = empty((len(edges.chunks), like.numel()), like)
 
     def addresses(self) -> np.ndarray:
         """Of the copy of each chunk."""

@@ -10,6 +10,7 @@ from ..polynomials import Polynomial, derivative, solid_harmonic_polynomials
 from .emit import Emitter, Value
 from .jit import compile_kernel
 from .jobs import run
+from .memory import empty
 
 _MIN_CHUNK, _MAX_CHUNKS = 1024, 64
 _POINTERS = {
@@ -21,21 +22,21 @@ _POINTERS = {
 
 def harmonics(vec: Tensor, lmax: int) -> Tensor:
     """The value: see ops.reference.solid_harmonics."""
-    out = vec.new_empty(len(vec), (lmax + 1) ** 2)
+    out = empty((len(vec), (lmax + 1) ** 2), vec)
     _call("forward", lmax, [out, vec])
     return out
 
 
 def harmonics_backward(g: Tensor, vec: Tensor, lmax: int) -> Tensor:
     """Gradient of Σ g · Y(vec) with respect to vec."""
-    gvec = torch.empty_like(vec)
+    gvec = empty(vec.shape, vec)
     _call("backward", lmax, [gvec, g, vec])
     return gvec
 
 
 def harmonics_double_backward(a: Tensor, g: Tensor, vec: Tensor, lmax: int) -> tuple[Tensor, Tensor]:
     """Gradients of Σ a · harmonics_backward(g, vec) with respect to g and vec."""
-    dg, dvec = torch.empty_like(g), torch.empty_like(vec)
+    dg, dvec = empty(g.shape, g), empty(vec.shape, vec)
     _call("double_backward", lmax, [dg, dvec, a, g, vec])
     return dg, dvec
 

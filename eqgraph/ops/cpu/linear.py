@@ -35,7 +35,7 @@ def linear_backward(
         gx = torch.zeros_like(x)
     if not (wants_w and w.numel()):
         return gx, torch.zeros_like(w)
-    parts = empty(_num_chunks(nodes) * w.numel(), w).view(-1, w.numel())
+    parts = empty((_num_chunks(nodes), w.numel()), w)
     _call("weights", [parts, g, x], order, ptr, table, nodes)
     return gx, (parts[0] if len(parts) == 1 else parts.sum(0)).view(w.shape)
 

@@ -11,12 +11,12 @@ from .jobs import run
 from .memory import empty
 from .mlp_kernels import BLOCK, POINTERS, MlpPlan, source
 
-_MIN_CHUNK, _MAX_CHUNKS = 4 * BLOCK, 16
+_MIN_CHUNK, _MAX_CHUNKS = 3 * BLOCK, 16
 
 
 def mlp(h: Tensor, matrices: Tensor, widths: tuple[int, ...], activated: bool) -> Tensor:
     """The value: see ops.mlp."""
-    out = empty(len(h) * widths[-1], h).view(-1, widths[-1])
+    out = empty((len(h), widths[-1]), h)
     _call(MlpPlan("forward", widths, activated, False, _dtype(h)), [out, h, matrices])
     return out
 
@@ -25,7 +25,7 @@ def mlp_backward(
     g: Tensor, h: Tensor, matrices: Tensor, widths: tuple[int, ...], activated: bool, learns: bool
 ) -> tuple[Tensor, Tensor]:
     """Gradients of Σ g · mlp(h, matrices) with respect to h and, if it learns, matrices (else zeros)."""
-    parts, gh = _parts(h, matrices), torch.empty_like(h)
+    parts, gh = _parts(h, matrices), empty(h.shape, h)
     tensors = [parts, gh, g, h, matrices]
     _call(MlpPlan("backward", widths, activated, learns, _dtype(h)), tensors)
     return gh, _total(parts) if learns else torch.zeros_like(matrices)
@@ -35,7 +35,7 @@ def mlp_double_backward(
     a: Tensor, g: Tensor, h: Tensor, matrices: Tensor, widths: tuple[int, ...], activated: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of Σ a · gh with respect to g, h and matrices, gh being the first result of mlp_backward."""
-    parts, dg, dh = _parts(h, matrices), empty(g.numel(), g).view(g.shape), torch.empty_like(h)
+    parts, dg, dh = _parts(h, matrices), empty(g.shape, g), empty(h.shape, h)
     tensors = [parts, dg, dh, a, g, h, matrices]
     _call(MlpPlan("double_backward", widths, activated, True, _dtype(h)), tensors)
     return dg, dh, _total(parts)
@@ -61,7 +61,7 @@ def _num_chunks(h: Tensor) -> int:
 
 def _parts(h: Tensor, matrices: Tensor) -> Tensor:
     chunks = _num_chunks(h)
-    return empty(chunks * matrices.numel(), h).view(chunks, -1)
+    return empty((chunks, matrices.numel()), h)
 
 
 def _total(parts: Tensor) -> Tensor:

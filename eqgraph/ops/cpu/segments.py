@@ -10,20 +10,21 @@ from ..edges import SortedEdges
 from .emit import Emitter
 from .jit import compile_kernel, vector_bytes
 from .jobs import run
+from .memory import empty
 
 _ARGUMENTS = ["out", "values", "order", "ptr"], ["first_row", "last_row", "accumulate"]
 
 
 def segment_sum(values: Tensor, edges: SortedEdges) -> Tensor:
     """(edges, columns) -> (num_dst, columns): the sum over the edges of each receiver."""
-    out = values.new_empty(edges.num_dst, values.shape[1])
+    out = empty((edges.num_dst, values.shape[1]), values)
     _call("sum", out, values, edges)
     return out
 
 
 def gather(values: Tensor, edges: SortedEdges) -> Tensor:
     """(num_dst, columns) -> (edges, columns): what each edge's receiver has."""
-    out = values.new_empty(edges.index.shape[1], values.shape[1])
+    out = empty((edges.index.shape[1], values.shape[1]), values)
     _call("gather", out, values, edges)
     return out
 
