@@ -25,6 +25,7 @@ class SphericalHarmonics(torch.nn.Module):
             False: Y^l is homogeneous of degree l in x.
         normalization: on the unit sphere "integral": ∫ Y_m² = 1; "component": |Y^l|² = 2l + 1; "norm": |Y^l| = 1.
         irreps_in: "1o" for a vector, "1e" for a pseudovector; by default whichever fits irreps_out, "1o" if both do.
+        backend: see ops.solid_harmonics.
 
     Raises:
         ValueError: if an irrep of irreps_out has not the parity of the harmonics of irreps_in, or an argument is none
@@ -46,6 +47,8 @@ class SphericalHarmonics(torch.nn.Module):
         normalize: bool,
         normalization: str = "integral",
         irreps_in: str | Irreps | None = None,
+        *,
+        backend: str = "auto",
     ):
         super().__init__()
         _check_normalization(normalization)
@@ -73,10 +76,11 @@ class SphericalHarmonics(torch.nn.Module):
                 )
         self.normalize = normalize
         self.normalization = normalization
+        self.backend = backend
         self._degrees = self.irreps_out.ls
 
     def forward(self, x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch dim"]:
-        return _spherical_harmonics(self._degrees, x, self.normalize, self.normalization)
+        return _spherical_harmonics(self._degrees, x, self.normalize, self.normalization, self.backend)
 
     def extra_repr(self) -> str:
         return (
@@ -108,7 +112,7 @@ def spherical_harmonics(
     return SphericalHarmonics(l, normalize, normalization)(x)
 
 
-def _spherical_harmonics(degrees: list[int], x: Tensor, normalize: bool, normalization: str) -> Tensor:
+def _spherical_harmonics(degrees: list[int], x: Tensor, normalize: bool, normalization: str, backend: str) -> Tensor:
     if x.shape[-1] != 3:
         raise ValueError(
             f"spherical_harmonics: expected vectors with last axis 3, got shape {tuple(x.shape)}. Pass (..., 3)."
@@ -116,7 +120,7 @@ def _spherical_harmonics(degrees: list[int], x: Tensor, normalize: bool, normali
     if not degrees:
         return x[..., :0]
     lmax = max(degrees)
-    harmonics = solid_harmonics(_direction(x) if normalize else x, lmax)
+    harmonics = solid_harmonics(_direction(x) if normalize else x, lmax, backend)
     if degrees == list(range(lmax + 1)) and normalization != "norm":
         return harmonics / math.sqrt(4 * math.pi) if normalization == "integral" else harmonics
     blocks = [harmonics[..., l * l : (l + 1) ** 2] for l in degrees]

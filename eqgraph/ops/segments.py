@@ -17,6 +17,7 @@ def sum_to_receivers(values: Tensor, edges: Edges) -> Tensor:
         (num_dst, columns); zero for receivers without edges.
 
     Example:
+        >>> import torch
         >>> edges = Edges.of(torch.tensor([[0, 0, 0], [1, 1, 0]]), 1, 3)
         >>> sum_to_receivers(torch.tensor([[1.0], [2.0], [4.0]]), edges)
         tensor([[4.], [3.], [0.]])
@@ -35,6 +36,7 @@ def take_from_receivers(values: Tensor, edges: Edges) -> Tensor:
         (edges, columns).
 
     Example:
+        >>> import torch
         >>> edges = Edges.of(torch.tensor([[0, 0, 0], [1, 1, 0]]), 1, 2)
         >>> take_from_receivers(torch.tensor([[1.0], [2.0]]), edges)
         tensor([[2.], [2.], [1.]])

@@ -90,9 +90,17 @@ def compile_kernel(name: str, key: str, source: Callable[[str], str]) -> int:
         if code is None:
             start = time.perf_counter()
             code = _compile(source(symbol), machine)
-            print(f"eqgraph: compiled {name} in {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+            _say(f"eqgraph: compiled {name} in {time.perf_counter() - start:.1f} s")
             _write(path, code)
         return _load(symbol, code)
+
+
+def _say(line: str) -> None:
+    """Show progress: on a terminal in one line, which whatever comes next writes over."""
+    if sys.stderr.isatty():
+        print(f"\033[K{line}", end="\r", file=sys.stderr, flush=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _compile(text: str, machine) -> bytes:
