@@ -31,7 +31,9 @@ class NequIPConfig(BaseModel):
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"
     )
-    normalization: Literal["none", "batch"] = Field("none", description="per-irrep normalization of each layer")
+    normalization: str = Field(
+        "none", description="per-irrep normalization of each layer: none, or one that is local: batch, layer, rms"
+    )
 
 
 class NequIP(torch.nn.Module):
@@ -66,7 +68,9 @@ class NequIP(torch.nn.Module):
         )
         irreps_scalar = Irreps([(config.num_features, "0e")])
 
-        self.spherical_harmonics = SphericalHarmonics(irreps_sh, normalize=True, normalization="component")
+        self.spherical_harmonics = SphericalHarmonics(
+            irreps_sh, normalize=True, normalization="component", backend=config.backend
+        )
         self.radial_basis = BesselBasis(config.num_radial, cutoff)
         self.envelope = PolynomialCutoff(cutoff, config.cutoff_power)
         self.embedding = torch.nn.Embedding(num_species, config.num_features)

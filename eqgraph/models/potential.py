@@ -1,5 +1,6 @@
 """From any network of atomic scalars to an interatomic potential. The only caller of autograd.grad."""
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from eqgraph.graph import edge_vectors
+from eqgraph.nn.norm.norm import Norm
 from eqgraph.ops import Edges, segment_sum
 
 
@@ -80,6 +82,7 @@ class Potential(torch.nn.Module):
                 f"{species}. Sort them and remove repetitions."
             )
         self.network, self.cutoff = network, float(cutoff)
+        _warn_about_norms(network)
         index_of_number = torch.full((len(chemical_symbols),), -1)
         index_of_number[species] = torch.arange(len(species))
         self.register_buffer("species", torch.tensor(species))
@@ -185,6 +188,22 @@ class Potential(torch.nn.Module):
                 "potential on data that contain them."
             )
         return index
+
+
+def _warn_about_norms(network: torch.nn.Module) -> None:
+    """Name the layers that make energies what they should not be."""
+    for name, module in network.named_modules():
+        if not isinstance(module, Norm):
+            continue
+        wrongs = [] if module.is_local else ["neither local nor extensive: it couples all atoms of a structure"]
+        wrongs += [] if module.smooth else ["not smooth: forces jump"]
+        if wrongs:
+            warnings.warn(
+                f"Potential: with the {type(module).__name__} '{name}' in the network, energies are {', and '.join(wrongs)}. "
+                "Use LayerNorm, RMSNorm or BatchNorm in potentials.",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def _stress(strain_gradient: Tensor, cell: Tensor) -> Tensor:

@@ -37,9 +37,13 @@ def test_nothing_reachable_is_refused():
         nn.Interaction("4x0e", "4x3o", "0e + 1o", 2, 5)
 
 
-def test_unknown_normalization_is_refused():
-    with pytest.raises(ValueError, match=r"expected normalization 'none' or 'batch', got 'layer'"):
-        nn.Interaction("4x0e", "4x0e", "0e", 2, 5, normalization="layer")
+def test_normalizations_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"expected the name of a normalization \(.*BatchNorm.*got 'bach'"):
+        nn.Interaction("4x0e", "4x0e", "0e", 2, 5, normalization="bach")
+    with pytest.raises(
+        ValueError, match=r"Interaction: expected a normalization that needs no other nodes .*got 'instance'"
+    ):
+        nn.Interaction("4x0e", "4x0e", "0e", 2, 5, normalization="instance")
 
 
 def test_species_linear_applies_the_weights_of_each_species():

@@ -10,7 +10,7 @@ from eqgraph.o3.blocks import from_flat, to_flat
 from eqgraph.ops import Edges, NodeGroups
 
 from ..gate import Gate
-from ..norm import BatchNorm
+from ..norm import normalization_resolver
 from ..species_linear import SpeciesLinear
 from .tensor_product_conv import TensorProductConv
 
@@ -31,11 +31,11 @@ class Interaction(torch.nn.Module):
         num_radial: width of the radial features of the edges.
         radial_hidden: hidden widths of the radial network.
         avg_num_neighbors: average number of incoming edges.
-        normalization: "none" or "batch" (BatchNorm over the nodes of the batch).
+        normalization: name of a local one, see normalization_resolver: "none", "batch", "layer", "rms".
         backend: see TensorProductConv.
 
     Raises:
-        ValueError: if no irrep of irreps_out can be produced, or normalization is unknown.
+        ValueError: if no irrep of irreps_out can be produced, or normalization is unknown or not local.
 
     Example:
         >>> layer = Interaction("4x0e", "4x0e + 4x1o", "0e + 1o", num_species=2, num_radial=8)
@@ -60,10 +60,6 @@ class Interaction(torch.nn.Module):
     ) -> None:
         super().__init__()
         irreps_in, irreps_out = Irreps(irreps_in), Irreps(irreps_out)
-        if normalization not in ("none", "batch"):
-            raise ValueError(
-                f"Interaction: expected normalization 'none' or 'batch', got {normalization!r}. Choose one of these."
-            )
         self.num_species, self.backend = num_species, backend
         self.linear_in = Linear(irreps_in, irreps_in)
         self.gate = _gate(irreps_out, _products(irreps_in, Irreps(irreps_sh)))
@@ -78,7 +74,12 @@ class Interaction(torch.nn.Module):
         )
         self.linear_out = Linear(self.conv.irreps_out, self.gate.irreps_in)
         self.self_connection = SpeciesLinear(irreps_in, self.gate.irreps_in, num_species)
-        self.norm = BatchNorm(self.gate.irreps_in) if normalization == "batch" else torch.nn.Identity()
+        self.norm = normalization_resolver(normalization, self.gate.irreps_in)
+        if self.norm is not None and not self.norm.is_local:
+            raise ValueError(
+                f"Interaction: expected a normalization that needs no other nodes in evaluation, got {normalization!r}, which couples "
+                "the nodes of a graph: energies would be neither local nor extensive. Take 'layer', 'rms', 'batch' or 'none'."
+            )
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
         # plain numbers for forward, so that torch.compile need not look into Irreps
         self._in_sizes = [(mul, ir.dim) for mul, ir in irreps_in]
@@ -88,7 +89,7 @@ class Interaction(torch.nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew and forget batch statistics."""
         for layer in (self.linear_in, self.conv, self.linear_out, self.self_connection, self.norm):
-            if not isinstance(layer, torch.nn.Identity):
+            if layer is not None:
                 layer.reset_parameters()
 
     def forward(
@@ -116,7 +117,7 @@ class Interaction(torch.nn.Module):
         messages = self.conv.forward_flat(self.linear_in.forward_flat(x, self.backend), edges, edge_sh, edge_radial)
         new = self.linear_out.forward_flat(messages, self.backend)
         new = new + self.self_connection.forward_flat(x, groups, self.backend)
-        if not isinstance(self.norm, torch.nn.Identity):
+        if self.norm is not None:
             new = to_flat(self.norm(from_flat(new, self._gate_sizes)), self._gate_sizes)
         return self.gate.forward_flat(new, self.backend)
 

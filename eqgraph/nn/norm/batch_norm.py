@@ -1,33 +1,42 @@
 """Batch normalization that commutes with rotations and inversion."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
+from .nodes import Nodes
+from .options import check_choice
+from .standardize import Columns, standardize
+from .tracked_norm import TrackedNorm
 
-class BatchNorm(torch.nn.Module):
-    """Normalize each irrep by its mean square over the batch; center only true scalars (0e).
+
+class BatchNorm(TrackedNorm):
+    """Normalize each irrep by its mean square over all nodes of the batch; center only true scalars (0e).
 
     y = (x - μ) / sqrt(σ² + ε) · weight + bias
 
-    with σ² the mean over the batch of |x|² / (2l + 1) ("component") or |x|² ("norm"). The mean μ and the bias exist for 0e only: the
+    with σ² the mean over the nodes of |x|² / (2l + 1) ("component") or |x|² ("norm"). The mean μ and the bias exist for 0e only: the
     batch mean of anything else depends on how the samples are oriented, and a fixed bias would single out a direction. Variances are
     biased (divided by N, not N - 1), so `y[:, 0].var()`, which is unbiased, prints N / (N - 1).
 
     Args:
         irreps: irreps of the input.
         eps: added to σ² inside the square root.
-        momentum: weight of the new batch in the running statistics: new = (1 - momentum) old + momentum batch.
+        momentum: weight of the new batch in the running statistics: new = (1 - momentum) old + momentum batch; None: running statistics
+            are the plain average over all batches so far.
         affine: whether there are weights (one per irrep) and biases (one per 0e).
-        reduce: "mean" or "max" over the positions of a sample, when x is (batch, positions, dim).
-        instance: statistics per sample, over its positions, in training and evaluation; no running statistics.
+        reduce: "mean" or "max" over the nodes of a graph; "max" is then averaged over graphs.
+        instance: statistics per graph, in training and evaluation; no running statistics.
         include_bias: whether an affine layer has biases.
         normalization: "component" or "norm".
+        track_running_stats: whether there are running statistics; if not, those of the batch are used in evaluation, too.
+        correction: running variances of 0e are those of the batch times N / (N - correction): 0 as in e3nn, 1 as in torch.
+        allow_single_element: whether a batch of a single node, whose variance is zero, is normalized by the running statistics instead
+            of being an error.
 
     Raises:
-        ValueError: for an unknown reduce or normalization, or an input whose last axis is not irreps.dim.
+        ValueError: for an unknown reduce or normalization, an input whose last axis is not irreps.dim, or a single node in training.
 
     Example:
         >>> norm = BatchNorm("2x0e + 1x1o")
@@ -41,96 +50,105 @@ class BatchNorm(torch.nn.Module):
         self,
         irreps: Irreps | str,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         reduce: str = "mean",
         instance: bool = False,
         include_bias: bool = True,
         normalization: str = "component",
+        *,
+        track_running_stats: bool = True,
+        correction: int = 0,
+        allow_single_element: bool = False,
     ) -> None:
-        super().__init__()
-        for name, value, allowed in (
-            ("reduce", reduce, ("mean", "max")),
-            ("normalization", normalization, ("component", "norm")),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f"BatchNorm: expected {name} to be one of {allowed}, got {value!r}. Choose one of these."
-                )
-        self.irreps = Irreps(irreps)
-        self.eps, self.momentum, self.affine, self.instance = eps, momentum, affine, instance
-        self.reduce, self.include_bias, self.normalization = reduce, include_bias, normalization
-        num_scalars = sum(mul for mul, ir in self.irreps if ir.is_scalar())
-        num_irreps = self.irreps.num_irreps
-        self.register_buffer("running_mean", None if instance else torch.zeros(num_scalars))
-        self.register_buffer("running_var", None if instance else torch.ones(num_irreps))
-        self.register_parameter("weight", torch.nn.Parameter(torch.ones(num_irreps)) if affine else None)
-        biased = affine and include_bias
-        self.register_parameter("bias", torch.nn.Parameter(torch.zeros(num_scalars)) if biased else None)
-        # plain numbers for forward, so that torch.compile need not look into Irreps
-        self._blocks = [(mul, ir.dim, ir.is_scalar()) for mul, ir in self.irreps]
-        self._dim, self._text = self.irreps.dim, str(self.irreps)
+        super().__init__(irreps, eps, momentum, affine, affine and include_bias, track_running_stats and not instance)
+        check_choice(self, "reduce", reduce, ("mean", "max"))
+        check_choice(self, "normalization", normalization, ("component", "norm"))
+        self.reduce, self.instance, self.include_bias, self.normalization = (
+            reduce,
+            instance,
+            include_bias,
+            normalization,
+        )
+        self.correction, self.allow_single_element = correction, allow_single_element
+        self.couples_graphs = not instance
+        self.is_local = self.track_running_stats  # a fixed affine map in evaluation
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} ({self.irreps}, eps={self.eps}, momentum={self.momentum})"
-
-    def reset_parameters(self) -> None:
-        """Weights and running variances to one, biases and running means to zero."""
-        with torch.no_grad():
-            for tensor, value in ((self.running_mean, 0), (self.running_var, 1), (self.weight, 1), (self.bias, 0)):
-                if tensor is not None:
-                    tensor.fill_(value)
-
-    def forward(self, x: Float[Tensor, "batch *positions dim"]) -> Float[Tensor, "batch *positions dim"]:
-        """Normalize x of shape (batch, ..., irreps.dim); axes in the middle are positions of one sample."""
-        if x.dim() < 2 or x.shape[-1] != self._dim:
-            raise ValueError(
-                f"BatchNorm: expected input of shape (batch, ..., {self._dim}) for irreps '{self._text}', got "
-                f"{tuple(x.shape)}. Check the irreps of the layer before."
-            )
-        if x.numel() == 0:  # no sample: nothing to normalize, and no statistics to learn from
-            return x
-        use_batch = self.training or self.instance
-        samples = x.reshape(x.shape[0], -1, self._dim)
-        means, variances, out = [], [], []
-        scalar = irrep = 0
-        blocks = samples.split([mul * dim for mul, dim, _ in self._blocks], dim=-1)
-        for (mul, dim, is_scalar), block in zip(self._blocks, blocks, strict=True):
-            block = block.unflatten(-1, (mul, dim))  # (batch, positions, mul, 2l+1)
-            if is_scalar:
-                if use_batch:
-                    mean = self._over_batch(block.squeeze(-1).mean(1))
-                    means.append(mean)
-                else:
-                    mean = self.running_mean[scalar : scalar + mul]
-                block = block - mean.view(-1, 1, mul, 1)
-            if use_batch:
-                squares = block.square()
-                power = squares.sum(-1) if self.normalization == "norm" else squares.mean(-1)
-                variance = self._over_batch(power.mean(1) if self.reduce == "mean" else power.amax(1))
-                variances.append(variance)
+    def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
+        if nodes.graph is None and (self.instance or self.reduce == "max"):
+            # without a batch vector each row is a sample of its own, as in e3nn
+            nodes = nodes._replace(graph=torch.arange(nodes.num, device=x.device), num_graphs=nodes.num)
+        if self.instance:
+            mean = nodes.graph_average(x.index_select(1, self.layout.scalar_columns))
+            centred = x - nodes.spread(self.layout.scalars_to_columns(mean))
+            factors = self.layout.to_columns(self.factors(self._graph_variance(centred, nodes)))
+            return self.affine_map(centred, nodes.spread(factors))
+        learns = self.training and not self._is_single(nodes)
+        if learns or not self.track_running_stats:
+            out = None
+            if nodes.mask is None and self.reduce == "mean" and not self.synchronizes():
+                out, mean, variance = self._standardized(x)
+                count = nodes.count(x)
             else:
-                variance = self.running_var[irrep : irrep + mul]
-            scale = (variance + self.eps).rsqrt()
-            if self.weight is not None:
-                scale = scale * self.weight[irrep : irrep + mul]
-            block = block * scale.view(-1, 1, mul, 1)
-            if self.bias is not None and is_scalar:
-                block = block + self.bias[scalar : scalar + mul].view(mul, 1)
-            out.append(block.flatten(-2))
-            irrep += mul
-            scalar += mul if is_scalar else 0
-        if self.training and not self.instance:
-            self._update("running_mean", means)
-            self._update("running_var", variances)
-        return torch.cat(out, dim=-1).reshape(x.shape)
+                centred, mean, variance, count = self._batch_statistics(x, nodes)
+            if learns and self.track_running_stats:
+                self.update(
+                    mean, self.unbiased(variance, count, self.correction) if self.correction else variance, count
+                )
+            if out is not None:
+                return out
+        else:
+            mean, variance = self.running_statistics(x.dtype)
+            centred = x - self.layout.scalars_to_columns(mean)
+        return self.affine_map(centred, self.layout.to_columns(self.factors(variance)))
 
-    def _over_batch(self, statistic: Tensor) -> Tensor:
-        """(batch, mul) -> (mul,), or unchanged for instance statistics."""
-        return statistic if self.instance else statistic.mean(0)
+    def _standardized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The usual case in one function: the output, mean of the 0e, variance of each irrep."""
+        layout, dtype = self.layout, x.dtype
+        weight = x.new_ones(layout.num_copies) if self.weight is None else self.weight.to(dtype)
+        bias = x.new_zeros(layout.dim) if self.bias is None else layout.scalars_to_columns(self.bias.to(dtype))
+        columns = Columns(
+            layout.is_scalar.to(dtype), layout.copy_of_column, layout.shares(self.normalization).to(dtype)
+        )
+        y, mean, variance = standardize(x, weight, bias, columns, self.eps)
+        return y, mean.index_select(0, layout.scalar_columns), variance
 
-    def _update(self, name: str, batch: list[Tensor]) -> None:
-        if batch:
-            running = getattr(self, name)
-            # A new tensor instead of an in-place change: autograd may still need the old one.
-            setattr(self, name, torch.lerp(running, torch.cat(batch).detach().to(running.dtype), self.momentum))
+    def synchronizes(self) -> bool:
+        """Whether statistics are those of several processes: see SyncBatchNorm."""
+        return False
+
+    def sum_over_processes(self, sums: Tensor) -> Tensor:
+        """Sums over nodes of this process -> sums over the nodes of all that normalize together; here there are no others."""
+        return sums
+
+    def _batch_statistics(self, x: Tensor, nodes: Nodes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Over all nodes of the batch: centred features, mean of the 0e, variance of each irrep, number of nodes."""
+        scalars = x.index_select(1, self.layout.scalar_columns)
+        totals = self.sum_over_processes(torch.cat([nodes.total(scalars), nodes.count(x).unsqueeze(0)]))
+        count = totals[-1]
+        mean = totals[:-1] / count.clamp(min=1)
+        centred = x - self.layout.scalars_to_columns(mean) if self.layout.num_scalars else x
+        if self.reduce == "mean":
+            squares = self.layout.sum_columns(nodes.total(centred.square()), self.normalization)
+            return centred, mean, self.sum_over_processes(squares) / count.clamp(min=1), count
+        has_nodes = (nodes.graph_count(x) > 0).to(x.dtype)
+        largest = (self._graph_variance(centred, nodes) * has_nodes).sum(0)
+        totals = self.sum_over_processes(torch.cat([largest, has_nodes.sum(0)]))
+        return centred, mean, totals[:-1] / totals[-1].clamp(min=1), count
+
+    def _graph_variance(self, centred: Tensor, nodes: Nodes) -> Tensor:
+        """(graphs, num_copies) of features that were centred."""
+        if self.reduce == "mean":
+            return self.layout.sum_columns(nodes.graph_average(centred.square()), self.normalization)
+        return nodes.graph_maximum(self.layout.power(centred, self.normalization))
+
+    def _is_single(self, nodes: Nodes) -> bool:
+        """Whether there is nothing to take a variance of."""
+        if nodes.num != 1 or not self.layout.num_scalars:
+            return False
+        if not self.allow_single_element:
+            raise ValueError(
+                f"{type(self).__name__}: expected more than 1 node in training, got 1: scalars of '{self._text}' have no variance. "
+                "Take larger batches, or allow_single_element=True to use the running statistics."
+            )
+        return True

@@ -51,3 +51,19 @@ def test_second_moment_is_kept():
 def test_what_would_break_equivariance_is_refused(irreps, acts, message):
     with pytest.raises(ValueError, match=message):
         nn.Activation(irreps, acts)
+
+
+def test_functions_as_they_are():
+    activation = nn.Activation("2x0e + 1x0o + 1x1o", [torch.relu, torch.tanh, None], normalize=False)
+    x = activation.irreps_in.randn(7, -1)
+    expected = torch.cat([torch.relu(x[:, :2]), torch.tanh(x[:, 2:3]), x[:, 3:]], dim=1)
+    assert torch.equal(activation(x), expected)
+    with pytest.raises(ValueError, match=r"parity is violated"):
+        nn.Activation("1x0o", [torch.relu], normalize=False)
+
+
+@pytest.mark.parametrize("irreps", ["4x0e", "2x0e + 2x0o"])
+def test_another_width_is_refused(irreps):
+    activation = nn.Activation(irreps, [torch.tanh] * len(irreps.split("+")))
+    with pytest.raises(ValueError, match=r"expected features with 4 entries along axis -1 .* got shape \(3, 5\)"):
+        activation(torch.randn(3, 5))

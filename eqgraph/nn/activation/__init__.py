@@ -1,0 +1,24 @@
+"""Nonlinearities: functions of scalars, of lengths, of learned directions; softmax over edges and nodes. Gate is in nn."""
+
+from .activation import Activation
+from .norm_activation import NormActivation
+from .prelu import PReLU
+from .scalar_activation import SELU, ReLU, ScalarActivation, Sigmoid, Tanh
+from .softmax import EdgeLogSoftmax, EdgeSoftmax, NodeLogSoftmax, NodeSoftmax
+from .vector_prelu import VectorPReLU
+
+__all__ = [
+    "SELU",
+    "Activation",
+    "EdgeLogSoftmax",
+    "EdgeSoftmax",
+    "NodeLogSoftmax",
+    "NodeSoftmax",
+    "NormActivation",
+    "PReLU",
+    "ReLU",
+    "ScalarActivation",
+    "Sigmoid",
+    "Tanh",
+    "VectorPReLU",
+]

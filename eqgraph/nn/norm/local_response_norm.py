@@ -1,0 +1,89 @@
+"""Local response normalization that commutes with rotations and inversion."""
+
+import torch
+from torch import Tensor
+
+from eqgraph.o3 import Irreps
+
+from .nodes import Nodes
+from .norm import Norm
+from .options import check_choice
+from .row_blocks import in_row_blocks
+from .type_blocks import TypeBlocks
+
+
+class LocalResponseNorm(Norm):
+    """Divide each irrep by a power of the mean square of its neighbors among the irreps of the same type.
+
+    y_c = x_c / (k + α / size · Σ_{c' near c} q_c')^β,  q = |x|² / (2l + 1) ("component") or |x|² ("norm")
+
+    The irreps of each type (l, p) stand in the order in which they appear, whatever entries they are in. Near c are the size // 2
+    before it, itself, and the (size - 1) // 2 after it; beyond the ends q is zero.
+
+    Args:
+        irreps: irreps of the input.
+        size: how many irreps are near, c counted.
+        alpha: α.
+        beta: β.
+        k: greater than zero, so that the output is smooth where all are zero.
+        normalization: "component" or "norm".
+
+    Raises:
+        ValueError: if size or k is not positive, for an unknown normalization, or an input that does not fit.
+
+    Example:
+        >>> norm = LocalResponseNorm("4x0e + 1x1o", size=2)
+        >>> norm, norm(torch.randn(10, 7)).shape
+        (LocalResponseNorm (4x0e+1x1o, size=2, alpha=0.0001, beta=0.75, k=1.0), torch.Size([10, 7]))
+
+    Reference: Krizhevsky et al. 2012, section 3.3 ("ImageNet classification with deep convolutional neural networks"); the window is
+    that of torch.nn.LocalResponseNorm, which this is on scalars.
+    """
+
+    is_local = True
+
+    def __init__(
+        self,
+        irreps: Irreps | str,
+        size: int,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        k: float = 1.0,
+        normalization: str = "component",
+    ) -> None:
+        super().__init__(irreps)
+        check_choice(self, "normalization", normalization, ("component", "norm"))
+        if size < 1 or not k > 0:
+            raise ValueError(
+                f"LocalResponseNorm: expected size >= 1 and k > 0, got size={size} and k={k}. With k = 0 zero is divided by zero where "
+                "all features near are zero; use a small k."
+            )
+        self.size, self.alpha, self.beta, self.k, self.normalization = size, alpha, beta, k, normalization
+        self.types = TypeBlocks(self.irreps)
+        for number, (mul, dim, _) in enumerate(self.types.types):
+            offset = torch.arange(mul).unsqueeze(1) - torch.arange(mul)  # of the neighbor (row) from the irrep (column)
+            near = (offset >= -(size // 2)) & (offset <= (size - 1) // 2)
+            self.register_buffer(f"_near_{number}", near.repeat_interleave(dim, 0), persistent=False)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+    def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
+        return in_row_blocks(self.normalize_rows, x)
+
+    def normalize_rows(self, x: Tensor) -> Tensor:
+        """Each row on its own."""
+        k, parts = x.new_full((1,), self.k), []
+        for number, (part, (_, dim, _)) in enumerate(zip(self.types.split(x), self.types.types, strict=True)):
+            near = getattr(self, f"_near_{number}").to(
+                x.dtype
+            )  # sums over components and over neighbors in one product
+            share = self.alpha / self.size / (dim if self.normalization == "component" else 1)
+            factors = torch.addmm(k, part.square(), near, alpha=share).pow(-self.beta)
+            parts.append(part * factors if dim == 1 else scaled(part, factors, dim))
+        return self.types.join(parts)
+
+
+def scaled(part: Tensor, factors: Tensor, dim: int) -> Tensor:
+    """(rows, mul dim) irreps of one type times factors (rows, mul)."""
+    return (part.unflatten(1, (-1, dim)) * factors.unsqueeze(2)).flatten(1)

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from eqgraph import nn
+from eqgraph.models import Potential
+
+
+@pytest.mark.parametrize("query", ["batch", "BatchNorm", "batch_norm", "Batch-Norm", nn.BatchNorm])
+def test_a_name_is_a_class(query):
+    norm = nn.normalization_resolver(query, "2x0e + 1x1o", eps=1e-3)
+    assert type(norm) is nn.BatchNorm
+    assert norm.eps == 1e-3
+    assert nn.normalization_resolver(norm, "2x0e") is norm
+
+
+def test_nothing_is_nothing():
+    assert nn.normalization_resolver(None, "2x0e") is None
+    assert nn.normalization_resolver("none", "2x0e") is None
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"\(BatchNorm, .*InstanceNorm.*\), or 'none', got 'bach'"):
+        nn.normalization_resolver("bach", "2x0e")
+
+
+class Network(torch.nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.first = torch.nn.Sequential(norm)
+
+
+def test_potentials_name_the_layers_that_make_energies_wrong():
+    with pytest.warns(
+        UserWarning, match=r"InstanceNorm 'first.0' in the network, energies are neither local nor extensive"
+    ):
+        Potential(Network(nn.InstanceNorm("2x0e")), [1], 5.0, [0.0], [1.0])
+
+
+def test_potentials_are_content_with_local_norms(recwarn):
+    Potential(Network(nn.BatchNorm("2x0e")), [1], 5.0, [0.0], [1.0])
+    assert not recwarn.list
