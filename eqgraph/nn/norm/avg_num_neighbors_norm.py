@@ -8,9 +8,9 @@ from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
-from .node_types import check_numbers_of_nodes
 from .nodes import Nodes
 from .norm import Norm
+from .numbers_of_nodes import check_numbers_of_nodes
 
 
 class AvgNumNeighborsNorm(Norm):

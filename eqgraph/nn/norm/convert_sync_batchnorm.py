@@ -53,7 +53,8 @@ def _converted(module, group, done: dict[torch.nn.Module, torch.nn.Module]) -> t
     """done: what modules that were met before have become."""
     if module not in done:
         done[module] = _replaced(module, group)
-        if done[module] is module:
+        # a normalization that contains others does not call them on a process without nodes, for which the rest would wait
+        if done[module] is module and not isinstance(module, Norm):
             for name, child in module._modules.items():
                 if child is not None:
                     module._modules[name] = _converted(child, group, done)

@@ -6,8 +6,8 @@ from torch import Tensor
 from eqgraph.o3 import Irreps
 
 from .batch_norm import BatchNorm
-from .node_types import check_numbers_of_nodes
 from .nodes import Nodes
+from .numbers_of_nodes import check_numbers_of_nodes
 from .standardize_groups import Groups, standardize_groups
 
 
@@ -105,8 +105,8 @@ class HeteroBatchNorm(BatchNorm):
         Raises:
             ValueError: if a shape does not fit.
         """
-        for name, numbers in (("type_vec", type_vec), ("batch", batch)):
-            check_numbers_of_nodes(self, name, numbers, x)
+        check_numbers_of_nodes(self, "type_vec", type_vec, x, self.num_types)
+        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
         return super().forward(x, type_vec, self.num_types, mask=mask)
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:

@@ -6,9 +6,9 @@ from torch import Tensor
 from eqgraph.o3 import Irreps
 
 from .layer_norm import LayerNorm
-from .node_types import check_numbers_of_nodes
 from .nodes import Nodes
 from .norm import Norm
+from .numbers_of_nodes import check_numbers_of_nodes
 
 
 class HeteroLayerNorm(Norm):
@@ -84,8 +84,8 @@ class HeteroLayerNorm(Norm):
         Raises:
             ValueError: if a shape does not fit.
         """
-        check_numbers_of_nodes(self, "type_vec", type_vec, x)
-        check_numbers_of_nodes(self, "batch", batch, x)
+        check_numbers_of_nodes(self, "type_vec", type_vec, x, self.num_types)
+        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
         return super().forward(x, type_vec, self.num_types, mask=mask)
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
@@ -93,7 +93,5 @@ class HeteroLayerNorm(Norm):
         out = self.plain.normalize(x, nodes)
         if not self.affine:
             return out
-        weight = nodes.spread(self.layout.to_columns(self.weight).to(x.dtype))
-        if not self.layout.num_scalars:
-            return out * weight
-        return torch.addcmul(nodes.spread(self.layout.scalars_to_columns(self.bias).to(x.dtype)), out, weight)
+        out = out * nodes.spread(self.layout.to_columns(self.weight).to(x.dtype))
+        return out.index_add_(1, self.layout.scalar_columns, nodes.spread(self.bias.to(x.dtype)))

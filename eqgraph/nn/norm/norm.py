@@ -7,6 +7,7 @@ from eqgraph.o3 import Irreps
 
 from .layout import Layout
 from .nodes import Nodes
+from .numbers_of_nodes import check_numbers_of_nodes
 
 
 class Norm(torch.nn.Module):
@@ -74,17 +75,13 @@ class Norm(torch.nn.Module):
                 f"{name}: expected input of shape (nodes, {self.layout.dim}) or (graphs, ..., {self.layout.dim}) for irreps "
                 f"'{self._text}', got {tuple(x.shape)}. Check the irreps of the layer before."
             )
-        if batch is not None and (x.dim() != 2 or batch.shape != x.shape[:1] or batch.is_floating_point()):
-            raise ValueError(
-                f"{name}: expected batch to be {x.shape[0]} whole numbers, one per row of an x with two axes, got "
-                f"{tuple(batch.shape)} of {batch.dtype} for x of shape {tuple(x.shape)}. Pass the batch vector that belongs to x."
-            )
+        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
         if mask is not None and (mask.shape != x.shape[:-1] or mask.dtype != torch.bool):
             raise ValueError(
                 f"{name}: expected a mask of dtype bool and shape {tuple(x.shape[:-1])}, got {tuple(mask.shape)} of {mask.dtype}. "
                 "Give one truth value per row."
             )
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
         if rows.dtype in (torch.float16, torch.bfloat16):
             rows = rows.float()
         graph, num_graphs = batch, 1

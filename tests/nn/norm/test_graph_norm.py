@@ -68,3 +68,29 @@ def test_reset_parameters():
 def test_unknown_normalization_is_refused():
     with pytest.raises(ValueError, match="GraphNorm: expected normalization"):
         nn.GraphNorm("0e", normalization="l2")
+
+
+@pytest.mark.parametrize("center_nonscalars", [False, True])
+def test_gradients_with_padding_are_those_without(center_nonscalars):
+    layer = nn.GraphNorm("2x0e + 1x1o", normalization="norm", center_nonscalars=center_nonscalars).double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    mask = torch.tensor([True, True, False, True, True, True, False, True, True, True])
+    x = torch.randn(10, 5, dtype=torch.float64)
+    a, b = x.clone().requires_grad_(), x[mask].clone().requires_grad_()
+    inputs = tuple(layer.parameters())
+    found = torch.autograd.grad(layer(a, BATCH, 4, mask=mask).pow(3).sum(), (a, *inputs))
+    expected = torch.autograd.grad(layer(b, BATCH[mask], 4).pow(3).sum(), (b, *inputs))
+    torch.testing.assert_close(found[0][mask], expected[0])
+    torch.testing.assert_close(found[1:], expected[1:])
+
+
+@pytest.mark.parametrize("center_nonscalars", [False, True])
+def test_the_gradient_is_the_same_whether_or_not_it_will_be_differentiated(center_nonscalars):
+    layer = nn.GraphNorm("2x0e + 2x1o + 1x0o", center_nonscalars=center_nonscalars).double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    x = (1 + torch.randn(10, 9, dtype=torch.float64)).requires_grad_()
+    inputs, loss = (x, *layer.parameters()), layer(x, BATCH).pow(3).sum()
+    derived = torch.autograd.grad(loss, inputs, create_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(loss, inputs), tuple(value.detach() for value in derived))

@@ -294,6 +294,8 @@ def test_what_does_not_fit_is_an_error_with_the_numbers(case):
         run(layer, case, torch.zeros(4, dim + 1, dtype=torch.float64))
     with pytest.raises(ValueError, match=rf"{name}: expected batch .*4.*got \(3,\)"):
         run(layer, case, x, torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(ValueError, match=rf"{name}: expected batch in 0 \.\.\. 1, got 0 \.\.\. 2"):
+        run(layer, case, x, torch.tensor([0, 1, 2, 1]), 2)
     with pytest.raises(ValueError, match=rf"{name}: expected a mask .*\(4,\).*got \(5,\)"):
         run(layer, case, x, mask=torch.ones(5, dtype=torch.bool))
 
@@ -304,6 +306,11 @@ def test_the_input_is_left_alone(case):
     kept = x.clone()
     run(layer, case, x, GRAPHS, 3)
     assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize("irreps", ["", "0x0e"])
+def test_no_irreps_at_all(irreps):
+    assert nn.BatchNorm(irreps)(torch.zeros(4, 0)).shape == (4, 0)
 
 
 def test_every_class_has_a_case():

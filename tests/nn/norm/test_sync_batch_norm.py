@@ -198,3 +198,6 @@ def test_layers_with_batch_statistics_of_their_own_are_not_silently_left():
 
     with pytest.warns(UserWarning, match="Unknown knows no statistics over processes"):
         nn.convert_sync_batchnorm(Unknown("2x0e"))
+    with pytest.warns(UserWarning, match="DiffGroupNorm knows no statistics over processes"):
+        model = nn.convert_sync_batchnorm(nn.DiffGroupNorm("4x0e + 2x1o", groups=2))
+    assert not any(isinstance(part, nn.SyncBatchNorm) for part in model.modules())
