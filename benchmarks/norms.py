@@ -3,8 +3,8 @@
     python benchmarks/norms.py             # 2 minutes; needs `pip install e3nn`
     python benchmarks/norms.py --quick
 
-10,000 nodes of "64x0e + 64x1o + 64x2e" in 100 graphs, float32, training mode. Rounds visit all layers one after another, so that all see
-the same weather; within a round a layer is called once untimed, then three times. Ratios are medians over rounds.
+10,000 nodes of "64x0e + 64x1o + 64x2e" in 100 graphs, float32, training mode. Rounds visit all layers one after another, so that all
+see the same weather; within a round a layer is called once untimed, then three times. Ratios are medians over rounds.
 """
 
 from __future__ import annotations

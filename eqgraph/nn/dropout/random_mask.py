@@ -5,6 +5,7 @@ from torch import Tensor
 
 from eqgraph.nn.norm.nodes import Nodes
 from eqgraph.nn.norm.norm import Norm
+from eqgraph.nn.norm.numbers_of_nodes import check_numbers_of_nodes
 from eqgraph.o3 import Irreps
 
 
@@ -65,6 +66,7 @@ class RandomMask(Norm):
     ) -> tuple[Tensor, Nodes]:
         if self.per_graph:
             return super()._rows(x, batch, batch_size, mask)
-        rows, nodes = super()._rows(x, batch, 1 if batch_size is None else batch_size, mask)  # no need to count graphs
+        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
+        rows, nodes = super()._rows(x, None, None, mask)
         # each row is a sample of its own, and spreading over its one node is to do nothing
         return rows, nodes._replace(graph=None, num_graphs=nodes.num) if x.dim() == 2 else nodes

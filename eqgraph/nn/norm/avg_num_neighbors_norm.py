@@ -74,10 +74,10 @@ class AvgNumNeighborsNorm(Norm):
                 f"{self.avg_num_neighbors.tolist()}, got {'none' if type_vec is None else tuple(type_vec.shape)}. "
                 "Pass types with a number for each type, and only then."
             )
+        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
         if type_vec is None:
-            return super().forward(x, batch, 1 if batch_size is None else batch_size, mask=mask)
-        check_numbers_of_nodes(self, "type_vec", type_vec, x)
-        check_numbers_of_nodes(self, "batch", batch, x)
+            return super().forward(x, mask=mask)  # graphs make no difference
+        check_numbers_of_nodes(self, "type_vec", type_vec, x, len(self.avg_num_neighbors))
         return super().forward(x, type_vec, len(self.avg_num_neighbors), mask=mask)
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
