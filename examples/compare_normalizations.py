@@ -29,10 +29,11 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from eqgraph import nn, o3
-from eqgraph.train import fit, parse_config
+from eqgraph.train import PotentialErrors, fit, parse_config
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 ETHANOL = Path(__file__).parents[1] / "datasets" / "ethanol"
 LATTICES = ("fcc", "bcc", "hcp", "sc", "diamond")
@@ -108,7 +109,8 @@ def lattice_points(name: str) -> Tensor:
 def point_clouds(num: int, displacement: float, cutoff: float, seed: int) -> list[Data]:
     """As many environments of each lattice, in the order of LATTICES: 20 - 40 points around a place in the crystal.
 
-    Density varies by 10 %, so that distances alone do not tell. Displacements are Gaussian, in units of volume per point to 1/3.
+    Lengths vary by 10 %, so that distances alone do not tell. Displacements are Gaussian; without them, there is a point per unit of
+    volume.
     """
     generator = torch.Generator().manual_seed(seed)
     samples = []
@@ -268,16 +270,23 @@ def train_potential(norm: str, seed: int, size: Size, output: Path) -> Iterator[
     )
     result = fit(config, Console(file=io.StringIO()))  # its tables are not for this report
     for row in result.history:
-        errors = result.errors if row is result.history[-1] else {}
         yield {
             "normalization": norm,
             "seed": seed,
             "epoch": int(row["epoch"]),
             "train_loss": row["train_loss"],
             "valid_forces_rmse_meV_per_A": row["valid_forces_rmse_meV_per_A"],
-            **{f"{name}_forces_rmse_meV_per_A": 1000 * found.forces.rmse for name, found in errors.items()},
-            **{f"{name}_energy_rmse_meV_per_atom": 1000 * found.energy_per_atom.rmse for name, found in errors.items()},
+            **(_test_errors(result.errors) if row is result.history[-1] else {}),
         }
+
+
+def _test_errors(errors: dict[str, PotentialErrors]) -> dict[str, float]:
+    """Of the best model."""
+    found = {}
+    for name in ("300K", "600K"):
+        found[f"{name}_forces_rmse_meV_per_A"] = 1000 * errors[name].forces.rmse
+        found[f"{name}_energy_rmse_meV_per_atom"] = 1000 * errors[name].energy_per_atom.rmse
+    return found
 
 
 # Reports
@@ -371,6 +380,9 @@ def plot(path: Path, rows: list[dict], panels: list[tuple[str, str, bool]], titl
         axis.grid(alpha=0.25)
         if logarithmic:
             axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110)

@@ -128,7 +128,7 @@ def main() -> None:
         draw(axis, *panel)
     figure.subplots_adjust(left=0.03, right=0.99, top=0.94, bottom=0.015, wspace=0.16, hspace=0.42)
     path = Path(__file__).with_name("normalization_axes.png")
-    figure.savefig(path, dpi=100, pil_kwargs={"optimize": True})
+    figure.savefig(path, dpi=90, pil_kwargs={"optimize": True})
     print(path)
 
 

@@ -32,7 +32,7 @@ class NequIPConfig(BaseModel):
         "auto", description="implementation of the convolutions"
     )
     normalization: str = Field(
-        "none", description="per-irrep normalization of each layer: none, or one that is local: batch, layer, rms"
+        "none", description="per-irrep normalization of each layer: none, or one that is local: layer, rms"
     )
 
 

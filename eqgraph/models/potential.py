@@ -197,10 +197,11 @@ def _warn_about_norms(network: torch.nn.Module) -> None:
             continue
         wrongs = [] if module.is_local else ["neither local nor extensive: it couples all atoms of a structure"]
         wrongs += [] if module.smooth else ["not smooth: forces jump"]
+        wrongs += [] if not module.couples_graphs else ["coupled in training, and forces not those of evaluation"]
         if wrongs:
             warnings.warn(
                 f"Potential: with the {type(module).__name__} '{name}' in the network, energies are {', and '.join(wrongs)}. "
-                "Use LayerNorm, RMSNorm or BatchNorm in potentials.",
+                "Use LayerNorm or RMSNorm in potentials, or nn.freeze_batch_stats once batch statistics are learned.",
                 UserWarning,
                 stacklevel=3,
             )

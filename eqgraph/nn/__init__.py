@@ -44,6 +44,7 @@ from .norm import (
     SyncBatchNorm,
     SyncHeteroBatchNorm,
     convert_sync_batchnorm,
+    freeze_batch_stats,
     normalization_resolver,
 )
 from .radial import BesselBasis, PolynomialCutoff
@@ -101,6 +102,7 @@ __all__ = [
     "activation",
     "convert_sync_batchnorm",
     "dropout",
+    "freeze_batch_stats",
     "norm",
     "normalization_resolver",
 ]

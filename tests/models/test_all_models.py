@@ -18,7 +18,7 @@ CUTOFF = 3.5
 CONFIGS = {
     "nequip": [
         {"num_layers": 2, "num_features": 4, "lmax": 2, "radial_hidden": [8]},
-        {"num_layers": 3, "num_features": 4, "lmax": 1, "parity": True, "radial_hidden": [8], "normalization": "batch"},
+        {"num_layers": 3, "num_features": 4, "lmax": 1, "parity": True, "radial_hidden": [8], "normalization": "layer"},
     ]
 }
 CASES = [(name, config) for name in MODELS for config in CONFIGS[name]]

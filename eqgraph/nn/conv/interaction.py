@@ -78,7 +78,7 @@ class Interaction(torch.nn.Module):
         if self.norm is not None and not self.norm.is_local:
             raise ValueError(
                 f"Interaction: expected a normalization that needs no other nodes in evaluation, got {normalization!r}, which couples "
-                "the nodes of a graph: energies would be neither local nor extensive. Take 'layer', 'rms', 'batch' or 'none'."
+                "the nodes of a graph: energies would be neither local nor extensive. Take 'layer', 'rms' or 'none'."
             )
         self.irreps_in, self.irreps_out = irreps_in, self.gate.irreps_out
         # plain numbers for forward, so that torch.compile need not look into Irreps

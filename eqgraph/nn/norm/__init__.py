@@ -7,6 +7,7 @@ from .degree_layer_scale import DegreeLayerScale
 from .diff_group_norm import DiffGroupNorm
 from .evo_norm_b0 import EvoNormB0
 from .evo_norm_s0 import EvoNormS0
+from .freeze_batch_stats import freeze_batch_stats
 from .graph_norm import GraphNorm
 from .graph_size_norm import GraphSizeNorm
 from .group_norm import GroupNorm
@@ -50,5 +51,6 @@ __all__ = [
     "SyncBatchNorm",
     "SyncHeteroBatchNorm",
     "convert_sync_batchnorm",
+    "freeze_batch_stats",
     "normalization_resolver",
 ]

@@ -28,6 +28,8 @@ class Norm(torch.nn.Module):
     is_local = False
     couples_graphs = False
     smooth = True
+    frozen = False
+    """Whether it stays in evaluation while the network trains: see freeze_batch_stats."""
 
     def __init__(self, irreps: Irreps | str) -> None:
         super().__init__()
@@ -62,6 +64,10 @@ class Norm(torch.nn.Module):
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         """(nodes, dim) features, float32 or float64, zero where they do not count, to features of the same shape."""
         raise NotImplementedError
+
+    def train(self, mode: bool = True) -> "Norm":
+        """As of any module, except that a frozen layer stays in evaluation."""
+        return super().train(mode and not self.frozen)
 
     def reset_parameters(self) -> None:
         """Set parameters and statistics to what they are at first."""
