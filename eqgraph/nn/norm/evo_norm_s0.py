@@ -1,5 +1,7 @@
 """EvoNorm-S0, a normalization and nonlinearity in one, that commutes with rotations and inversion."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from eqgraph.o3 import Irreps
 
 from .group_norm import equal_groups
 from .grouped_norm import GroupedNorm
+from .layout import sum_components, to_components
 from .nodes import Nodes
 from .row_blocks import in_row_blocks
 from .type_blocks import TypeBlocks
@@ -67,27 +70,18 @@ class EvoNormS0(GroupedNorm):
             return self.affine_map(x, self.layout.to_columns(ones.to(x.dtype)))
         weight, bias, v = (None if value is None else value.to(x.dtype) for value in (self.weight, self.bias, self.v))
         if self.mode == "node":
-            return in_row_blocks(self.normalize_rows, x, weight, bias, v)
-        _, factors = self.graph_statistics(x, nodes, weight)
-        return self.affine_map(in_row_blocks(self.gated, x, v), factors)
-
-    def gated(self, x: Tensor, v: Tensor) -> Tensor:
-        """x sigmoid(v n)."""
-        parts = zip(self.groups.split(x), self.groups.split_copies(v), self.groups.types, strict=True)
-        return self.groups.join([self._gated(part, scale, *kind) for part, scale, kind in parts])
+            return in_row_blocks(self.standardized, x, weight, bias, v)
+        return self.standardized(x, weight, bias, v, nodes=nodes)
 
     def numerators(self, parts: list[Tensor], centred: list[Tensor], v: Tensor) -> list[Tensor]:
-        scales = self.groups.split_copies(v)
-        return [
-            self._gated(part, scale, *kind) for part, scale, kind in zip(parts, scales, self.groups.types, strict=True)
-        ]
+        gates = zip(parts, self.groups.split_copies(v), self.groups.types, strict=True)
+        return [in_row_blocks(functools.partial(self._gated, kind), part, scale) for part, scale, kind in gates]
 
-    def _gated(self, part: Tensor, v: Tensor, mul: int, dim: int, is_scalar: bool) -> Tensor:
-        if is_scalar:
-            return part * (part * v).sigmoid()
-        part = part.unflatten(1, (mul, dim))
-        sizes = (part.square().mean(2) + self.eps).sqrt()
-        return (part * (sizes * v).sigmoid().unsqueeze(2)).flatten(1)
+    def _gated(self, kind: tuple[int, int, bool], part: Tensor, v: Tensor) -> Tensor:
+        """(rows, mul (2l + 1)) irreps of one kind (mul, 2l + 1, whether 0e) times sigmoid(v n)."""
+        _, dim, is_scalar = kind
+        sizes = part if is_scalar else (sum_components(part.square(), dim) / dim + self.eps).sqrt()
+        return part * to_components((sizes * v).sigmoid(), dim)
 
 
 def _of_size(irreps: Irreps | str, group_size: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Normalizations by the statistics of groups of irreps, of each node or of all nodes of a graph."""
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +12,7 @@ from .affine_norm import AffineNorm
 from .groups import Groups
 from .nodes import Nodes
 from .options import check_choice
-from .row_blocks import in_row_blocks
+from .row_blocks import in_row_blocks, with_gradient
 
 
 class GroupedNorm(AffineNorm):
@@ -53,42 +54,94 @@ class GroupedNorm(AffineNorm):
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         weight, bias = (None if value is None else value.to(x.dtype) for value in (self.weight, self.bias))
         if self.mode == "node":
-            return in_row_blocks(self.normalize_rows, x, weight, bias)
-        return self.affine_map(*self.graph_statistics(x, nodes, weight))
+            return in_row_blocks(self.standardized, x, weight, bias, gradient=self.gradient)
+        of_graphs = {"nodes": nodes}
+        return with_gradient(
+            functools.partial(self.standardized, **of_graphs),
+            functools.partial(self.gradient, **of_graphs),
+            x,
+            weight,
+            bias,
+        )
 
-    def graph_statistics(self, x: Tensor, nodes: Nodes, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Centred features (nodes, dim) and their factors, (nodes, dim) or (1, dim), by the statistics of graphs."""
-        centred = x
-        if self.centering:
-            mean = self.groups.scalar_mean(nodes.graph_average(x.index_select(1, self.layout.scalar_columns)))
-            centred = x - nodes.spread(self.layout.scalars_to_columns(mean))
-        squares = self.groups.split(nodes.graph_average(centred.square()))
-        return centred, nodes.spread(self.groups.join(self.columns(self.groups.mean(squares), weight)))
-
-    def normalize_rows(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, *further: Tensor) -> Tensor:
-        """Each row on its own."""
-        groups = self.groups
-        parts = groups.split(x)
-        centred = groups.centred(parts) if self.centering else parts
-        columns = self.columns(groups.mean_square(centred), weight)
-        return groups.join(
+    def standardized(
+        self, x: Tensor, weight: Tensor | None, bias: Tensor | None, *further: Tensor, nodes: Nodes | None = None
+    ) -> Tensor:
+        """(rows, dim) to the same, by the statistics of rows, or of the graphs of nodes."""
+        parts = self.groups.split(x)
+        centred = self.centred(parts, nodes)
+        factors = self._spread(self.groups.to_columns(self.scale(centred, nodes), weight), nodes)
+        numerators = self.numerators(parts, centred, *further)
+        return self.groups.join(
             [
-                part * factors if bias is None or not is_scalar else torch.addcmul(bias, part, factors)
-                for part, factors, (_, _, is_scalar) in zip(
-                    self.numerators(parts, centred, *further), columns, groups.types, strict=True
-                )
+                part * factor if bias is None or not is_scalar else torch.addcmul(bias, part, factor)
+                for part, factor, (_, _, is_scalar) in zip(numerators, factors, self.groups.types, strict=True)
             ]
         )
+
+    def gradient(
+        self, g: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, nodes: Nodes | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """That of standardized, in fewer passes than autograd's: with c = x - μ, y = c f + bias, f = r w, dr = -r³ dσ² / 2."""
+        groups, of_outputs = self.groups, self.groups.split(g)
+        with torch.no_grad():
+            centred = self.centred(groups.split(x), nodes)
+            scale = self.scale(centred, nodes)
+            products = [gradient * part for gradient, part in zip(of_outputs, centred, strict=True)]
+            if nodes is not None:
+                products = [nodes.graph_total(product) for product in products]
+            of_scale, of_weight = groups.to_columns_gradient(products, scale, weight)
+            of_variance = -of_scale * scale.pow(3)  # of half the variance: squares bring a factor of two
+            if nodes is not None:
+                of_variance = of_variance / nodes.graph_count(x).clamp(min=1)
+            mixing = self.mixing(x.dtype)
+            slopes = self._spread(
+                groups.mean_gradient(of_variance if mixing is None else of_variance @ mixing.T), nodes
+            )
+            factors = self._spread(groups.to_columns(scale, weight), nodes)
+            parts = [
+                (gradient * factor).addcmul_(part, slope)
+                for gradient, factor, part, slope in zip(of_outputs, factors, centred, slopes, strict=True)
+            ]
+            of_bias = None
+            if bias is not None:
+                scalars = [
+                    gradient for gradient, (_, _, is_scalar) in zip(of_outputs, groups.types, strict=True) if is_scalar
+                ]
+                of_bias = scalars[0].sum(0) if scalars else torch.zeros_like(bias)
+            return groups.join(self.centred(parts, nodes)), of_weight, of_bias
+
+    def centred(self, parts: list[Tensor], nodes: Nodes | None) -> list[Tensor]:
+        """Blocks of the types, the 0e less their means: a projection, so its own transpose in the gradient."""
+        if not self.centering:
+            return parts
+        out = []
+        for part, (_, _, is_scalar) in zip(parts, self.groups.types, strict=True):
+            if not is_scalar:
+                out.append(part)
+            elif nodes is None:
+                out.append(part - self.groups.scalar_mean(part))
+            else:
+                out.append(part - nodes.spread(self.groups.scalar_mean(nodes.graph_average(part))))
+        return out
+
+    def scale(self, centred: list[Tensor], nodes: Nodes | None) -> Tensor:
+        """Blocks of the types -> (rows or graphs, groups): 1 / sqrt(σ² + ε)."""
+        squares = [part.square() for part in centred]
+        mean_square = self.groups.mean(
+            squares if nodes is None else [nodes.graph_average(square) for square in squares]
+        )
+        mixing = self.mixing(mean_square.dtype)
+        return ((mean_square if mixing is None else mean_square @ mixing) + self.eps).rsqrt()
 
     def numerators(self, parts: list[Tensor], centred: list[Tensor]) -> list[Tensor]:
         """What is divided: blocks of the types, given those of x and of x less the means."""
         return centred
 
-    def columns(self, mean_square: Tensor, weight: Tensor | None) -> list[Tensor]:
-        """(rows, groups) mean squares -> factors (rows, mul (2l + 1)) of each type."""
-        weights = None if weight is None else self.groups.split_copies(weight)
-        return self.groups.to_columns((self.shared(mean_square) + self.eps).rsqrt(), weights)
+    def mixing(self, dtype: torch.dtype) -> Tensor | None:
+        """(groups, groups) the share of each group (row) in the σ² of each (column); None: each has its own."""
+        return None
 
-    def shared(self, mean_square: Tensor) -> Tensor:
-        """(rows, groups) mean squares -> those to normalize by; subclasses may share them between groups."""
-        return mean_square
+    @staticmethod
+    def _spread(parts: list[Tensor], nodes: Nodes | None) -> list[Tensor]:
+        return parts if nodes is None else [nodes.spread(part) for part in parts]

@@ -13,7 +13,7 @@ from .type_blocks import TypeBlocks
 class Groups(TypeBlocks):
     """Each type (l, p) cut into groups of consecutive irreps, with one mean of the 0e and one mean square for each group.
 
-    Sums over a group are products with a small matrix of zeros and ones, one per type: many times faster than reshaping rows.
+    What belongs to groups comes to their columns by products with small matrices, one per type: faster than reshaping rows.
 
     Args:
         irreps: of a row.
@@ -25,10 +25,10 @@ class Groups(TypeBlocks):
 
     Example:
         >>> groups = Groups("4x0e + 1x1o", [2, 1])
-        >>> parts = groups.split(torch.tensor([[1.0, 3.0, 5.0, 5.0, 1.0, 2.0, 3.0]]))
-        >>> groups.centred(parts)[0]
-        tensor([[-1.,  1.,  0.,  0.]])
-        >>> groups.mean_square(parts)
+        >>> x = torch.tensor([[1.0, 3.0, 5.0, 5.0, 1.0, 2.0, 3.0]])
+        >>> groups.scalar_mean(x[:, :4])
+        tensor([[2., 2., 5., 5.]])
+        >>> groups.mean(groups.split(x.square()))
         tensor([[ 5.0000, 25.0000,  4.6667]])
     """
 
@@ -44,46 +44,47 @@ class Groups(TypeBlocks):
             members = torch.eye(groups, dtype=torch.bool).repeat_interleave(mul // groups * dim, 1)
             self.register_buffer(f"_members_{number}", members, persistent=False)
 
-    def members(self, dtype: torch.dtype) -> list[Tensor]:
-        """For each type (groups, mul (2l + 1)): one where a column is in a group, zero elsewhere."""
-        return [getattr(self, f"_members_{number}").to(dtype) for number in range(len(self.types))]
+    def members(self, dtype: torch.dtype, weight: Tensor | None = None) -> list[Tensor]:
+        """For each type (groups, mul (2l + 1)): where a column is in a group one, or its weight of weights (num_copies,); else zero."""
+        members = [getattr(self, f"_members_{number}").to(dtype) for number in range(len(self.types))]
+        if weight is None:
+            return members
+        weights = zip(members, self.split_copies(weight), self.types, strict=True)
+        return [one * (part if dim == 1 else part.repeat_interleave(dim)) for one, part, (_, dim, _) in weights]
 
     def scalar_mean(self, scalars: Tensor) -> Tensor:
         """(rows, num_scalars) -> the same shape: the mean of the 0e of the group of each."""
-        for members, (_, _, is_scalar), mul in zip(
-            self.members(scalars.dtype), self.types, self._mul_of_group, strict=True
-        ):
-            if is_scalar:
-                return (scalars @ members.T / mul) @ members
-        return scalars
-
-    def centred(self, parts: Sequence[Tensor]) -> list[Tensor]:
-        """(rows, mul (2l + 1)) of each type -> the same, the 0e less the mean of the 0e of their group."""
-        return [
-            torch.addmm(part, part @ members.T, members, alpha=-1 / mul) if is_scalar else part
-            for part, members, (_, _, is_scalar), mul in zip(
-                parts, self.members(parts[0].dtype), self.types, self._mul_of_group, strict=True
-            )
-        ]
-
-    def mean_square(self, parts: Sequence[Tensor]) -> Tensor:
-        """(rows, mul (2l + 1)) of each type -> (rows, num)."""
-        return self.mean([part.square() for part in parts])
+        number = [is_scalar for _, _, is_scalar in self.types].index(True)
+        members = self.members(scalars.dtype)[number]
+        return (scalars @ members.T / self._mul_of_group[number]) @ members
 
     def mean(self, squares: Sequence[Tensor]) -> Tensor:
         """Squares (rows, mul (2l + 1)) of each type -> (rows, num): their means."""
-        means = [
-            square @ members.T / divisor
-            for square, members, divisor in zip(squares, self.members(squares[0].dtype), self._divisors, strict=True)
-        ]
-        return torch.cat(means, -1)
+        parts = zip(squares, self.num_groups, self._divisors, strict=True)
+        return torch.cat(
+            [square.unflatten(-1, (groups, -1)).sum(-1) / divisor for square, groups, divisor in parts], -1
+        )
 
-    def to_columns(self, values: Tensor, weights: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """(rows, num) -> (rows, mul (2l + 1)) of each type: what belongs to a group for its columns, times the weights of irreps."""
-        members = self.members(values.dtype)
-        if weights is not None:
-            members = [
-                member * (weight if dim == 1 else weight.repeat_interleave(dim))
-                for member, weight, (_, dim, _) in zip(members, weights, self.types, strict=True)
-            ]
+    def mean_gradient(self, g: Tensor) -> list[Tensor]:
+        """(rows, num) gradients of the means -> (rows, mul (2l + 1)) of the squares, of each type."""
+        parts = zip(g.split(self.num_groups, -1), self.members(g.dtype), self._divisors, strict=True)
+        return [(part / divisor) @ members for part, members, divisor in parts]
+
+    def to_columns(self, values: Tensor, weight: Tensor | None = None) -> list[Tensor]:
+        """(rows, num) -> (rows, mul (2l + 1)) of each type: what belongs to a group for its columns, times weights (num_copies,)."""
+        members = self.members(values.dtype, weight)
         return [value @ member for value, member in zip(values.split(self.num_groups, -1), members, strict=True)]
+
+    def to_columns_gradient(
+        self, products: Sequence[Tensor], values: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Gradients (rows, mul (2l + 1)) of what to_columns gives -> those of its values and of its weight."""
+        members = self.members(values.dtype, weight)
+        of_values = torch.cat([product @ member.T for product, member in zip(products, members, strict=True)], -1)
+        if weight is None:
+            return of_values, None
+        of_weights = []
+        together = zip(products, values.split(self.num_groups, -1), self.members(values.dtype), self.types, strict=True)
+        for product, value, member, (mul, dim, _) in together:
+            of_weights.append((value.T @ product).mul_(member).sum(0).view(mul, dim).sum(1))
+        return of_values, self.join_copies(of_weights)

@@ -94,8 +94,8 @@ class LayerNorm(GroupedNorm):
     def extra_repr(self) -> str:
         return f"eps={self.eps}, scope={self.scope}, mode={self.mode}"
 
-    def shared(self, mean_square: Tensor) -> Tensor:
+    def mixing(self, dtype: torch.dtype) -> Tensor | None:
         if self.scope == "irrep":
-            return mean_square
-        counts = self._counts.to(mean_square.dtype)
-        return mean_square @ (counts / counts.sum(0))
+            return None
+        counts = self._counts.to(dtype)
+        return counts / counts.sum(0)

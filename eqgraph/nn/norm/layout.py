@@ -79,10 +79,8 @@ class Layout(torch.nn.Module):
     def power(self, x: Tensor, normalization: str) -> Tensor:
         """(nodes, dim) features -> (nodes, num_copies): |x|² ("norm") or |x|² / (2l + 1) ("component") of each irrep."""
         parts = []
-        for start, mul, dim, _ in self.blocks:
-            squares = x[:, start : start + mul * dim].square()
-            if dim > 1:
-                squares = squares.unflatten(1, (mul, dim)).sum(2)
+        for block, (_, _, dim, _) in zip(self._split(x), self.blocks, strict=True):
+            squares = sum_components(block.square(), dim)
             parts.append(squares / dim if normalization == "component" and dim > 1 else squares)
         return torch.cat(parts, 1) if parts else x.new_zeros(len(x), 0)
 
@@ -92,14 +90,44 @@ class Layout(torch.nn.Module):
 
     def scaled(self, x: Tensor, copies: Tensor) -> Tensor:
         """(nodes, dim) features times a factor (nodes, num_copies) for each irrep."""
-        parts, copy = [], 0
-        for start, mul, dim, _ in self.blocks:
-            block = x[:, start : start + mul * dim].unflatten(1, (mul, dim))
-            parts.append((block * copies[:, copy : copy + mul].unsqueeze(2)).flatten(1))
-            copy += mul
+        factors = copies.split([mul for _, mul, _, _ in self.blocks], 1)
+        parts = [
+            block * to_components(factor, dim)
+            for block, factor, (_, _, dim, _) in zip(self._split(x), factors, self.blocks, strict=True)
+        ]
         return torch.cat(parts, 1) if parts else x
 
     def scalars_to_columns(self, scalars: Tensor) -> Tensor:
         """(..., num_scalars) -> (..., dim): zero for everything that is not a 0e."""
         zeros = scalars.new_zeros(*scalars.shape[:-1], self.dim)
         return zeros.index_copy(-1, self.scalar_columns, scalars)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(nodes, dim) -> the columns of each entry; unlike that of slices, the gradient of this is one concatenation."""
+        return x.split([mul * dim for _, mul, dim, _ in self.blocks], 1)
+
+
+def sum_components(x: Tensor, dim: int) -> Tensor:
+    """(rows, mul dim) -> (rows, mul): sums over the components of irreps of one type.
+
+    As a product with a column of ones: sums over an axis as short as this take three times as long.
+
+    Example:
+        >>> sum_components(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), 2)
+        tensor([[3., 7.]])
+    """
+    if dim == 1:
+        return x
+    return (x.reshape(-1, dim) @ x.new_ones(dim, 1)).view(len(x), x.shape[1] // dim)
+
+
+def to_components(values: Tensor, dim: int) -> Tensor:
+    """(rows, mul) -> (rows, mul dim): what belongs to irreps of one type for each of their components.
+
+    Example:
+        >>> to_components(torch.tensor([[1.0, 2.0]]), 2)
+        tensor([[1., 1., 2., 2.]])
+    """
+    if dim == 1:
+        return values
+    return (values.reshape(-1, 1) @ values.new_ones(1, dim)).view(len(values), values.shape[1] * dim)

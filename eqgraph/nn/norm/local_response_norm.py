@@ -5,6 +5,7 @@ from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
+from .layout import sum_components, to_components
 from .nodes import Nodes
 from .norm import Norm
 from .options import check_choice
@@ -60,30 +61,51 @@ class LocalResponseNorm(Norm):
             )
         self.size, self.alpha, self.beta, self.k, self.normalization = size, alpha, beta, k, normalization
         self.types = TypeBlocks(self.irreps)
-        for number, (mul, dim, _) in enumerate(self.types.types):
+        for number, (mul, _, _) in enumerate(self.types.types):
             offset = torch.arange(mul).unsqueeze(1) - torch.arange(mul)  # of the neighbor (row) from the irrep (column)
             near = (offset >= -(size // 2)) & (offset <= (size - 1) // 2)
-            self.register_buffer(f"_near_{number}", near.repeat_interleave(dim, 0), persistent=False)
+            self.register_buffer(f"_near_{number}", near, persistent=False)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
-        return in_row_blocks(self.normalize_rows, x)
+        return in_row_blocks(self.normalize_rows, x, gradient=self.gradient)
 
     def normalize_rows(self, x: Tensor) -> Tensor:
         """Each row on its own."""
-        k, parts = x.new_full((1,), self.k), []
-        for number, (part, (_, dim, _)) in enumerate(zip(self.types.split(x), self.types.types, strict=True)):
-            near = getattr(self, f"_near_{number}").to(
-                x.dtype
-            )  # sums over components and over neighbors in one product
-            share = self.alpha / self.size / (dim if self.normalization == "component" else 1)
-            factors = torch.addmm(k, part.square(), near, alpha=share).pow(-self.beta)
-            parts.append(part * factors if dim == 1 else scaled(part, factors, dim))
-        return self.types.join(parts)
+        parts = zip(self.types.split(x), self._windows(x.dtype), self.types.types, strict=True)
+        return self.types.join(
+            [part * to_components(self._power(self._sums(part, near)), dim) for part, near, (_, dim, _) in parts]
+        )
 
+    def gradient(self, g: Tensor, x: Tensor) -> tuple[Tensor]:
+        """That of normalize_rows, in fewer passes than autograd's: with y = x f, f = s^-β, df = -β f / s ds."""
+        out = []
+        with torch.no_grad():
+            parts = zip(self.types.split(g), self.types.split(x), self._windows(x.dtype), self.types.types, strict=True)
+            for of_output, part, near, (_, dim, _) in parts:
+                sums = self._sums(part, near)
+                factors = self._power(sums)
+                of_sums = sum_components(of_output * part, dim).mul_(factors).div_(sums).mul_(-2 * self.beta)
+                result = of_output * to_components(factors, dim)
+                out.append(result.addcmul_(part, to_components(of_sums @ near.T, dim)))
+            return (self.types.join(out),)
 
-def scaled(part: Tensor, factors: Tensor, dim: int) -> Tensor:
-    """(rows, mul dim) irreps of one type times factors (rows, mul)."""
-    return (part.unflatten(1, (-1, dim)) * factors.unsqueeze(2)).flatten(1)
+    def _sums(self, part: Tensor, near: Tensor) -> Tensor:
+        """(rows, mul (2l + 1)) of one type -> (rows, mul): k + α / size Σ q."""
+        return torch.addmm(part.new_full((1,), self.k), sum_components(part.square(), part.shape[1] // len(near)), near)
+
+    def _windows(self, dtype: torch.dtype) -> list[Tensor]:
+        """For each type (mul, mul): how much |x|² of an irrep (row) counts in the sum about another (column)."""
+        return [
+            getattr(self, f"_near_{number}").to(dtype)
+            * (self.alpha / self.size / (dim if self.normalization == "component" else 1))
+            for number, (_, dim, _) in enumerate(self.types.types)
+        ]
+
+    def _power(self, sums: Tensor) -> Tensor:
+        if self.beta == 0.75:  # square roots are many times faster than powers
+            root = sums.rsqrt()
+            return root * root.sqrt()
+        return sums.pow(-self.beta)

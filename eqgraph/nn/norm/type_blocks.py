@@ -49,11 +49,16 @@ class TypeBlocks(torch.nn.Module):
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
         """The inverse of split."""
-        if not parts:
-            raise ValueError("TypeBlocks: expected one block for each type, got none. There is nothing to join.")
+        return self._in_order(parts, [mul * dim for mul, dim in zip(self._muls, self._dims, strict=True)])
+
+    def join_copies(self, parts: Sequence[Tensor]) -> Tensor:
+        """The inverse of split_copies."""
+        return self._in_order(parts, self._muls)
+
+    def _in_order(self, parts: Sequence[Tensor], sizes: list[int]) -> Tensor:
         blocks: dict[int, Tensor] = {}
-        for part, entries, (_, dim, _) in zip(parts, self._entries, self.types, strict=True):
-            blocks.update(zip(entries, part.split([self._muls[i] * dim for i in entries], -1), strict=True))
+        for part, entries in zip(parts, self._entries, strict=True):
+            blocks.update(zip(entries, part.split([sizes[i] for i in entries], -1), strict=True))
         return torch.cat([blocks[i] for i in sorted(blocks)], -1)
 
     def _gathered(self, values: Tensor, sizes: list[int]) -> list[Tensor]:
