@@ -9,6 +9,16 @@ BLOCK = 2**19
 """How many numbers a block of rows has: 2 MB in float32."""
 
 
+def row_blocks(x: Tensor) -> tuple[Tensor, ...]:
+    """Views of successive rows of x that fit into the cache.
+
+    Example:
+        >>> [len(rows) for rows in row_blocks(torch.zeros(1000, 2**10))]
+        [512, 488]
+    """
+    return x.split(max(1, BLOCK // max(x.shape[1], 1)))
+
+
 def in_row_blocks(
     function: Callable[..., Tensor],
     x: Tensor,

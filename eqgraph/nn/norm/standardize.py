@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .row_blocks import row_blocks
+
 
 class Columns(NamedTuple):
     """What the columns of the features are."""
@@ -47,8 +49,11 @@ def _standardized(
     mean = x.mean(0) * columns.is_scalar
     centred = x - mean
     variance = _by_copy(centred.square().mean(0) * columns.share, columns, len(weight))
-    factors = ((variance + eps).rsqrt() * weight).index_select(0, columns.copy_of_column)
-    return torch.addcmul(bias, centred, factors), mean, variance
+    return torch.addcmul(bias, centred, _factors(variance, weight, columns, eps)), mean, variance
+
+
+def _factors(variance: Tensor, weight: Tensor, columns: Columns, eps: float) -> Tensor:
+    return ((variance + eps).rsqrt() * weight).index_select(0, columns.copy_of_column)
 
 
 def _by_copy(values: Tensor, columns: Columns, num_copies: int) -> Tensor:
@@ -56,12 +61,21 @@ def _by_copy(values: Tensor, columns: Columns, num_copies: int) -> Tensor:
 
 
 class _Standardize(torch.autograd.Function):
-    """Autograd's own gradient of the formula takes about three times as many passes over the features as this one."""
+    """The same in few passes over the features, by blocks of rows that fit into the cache, and so its gradient.
+
+    Autograd's own gradient of the formula takes about three times as many.
+    """
 
     @staticmethod
     def forward(ctx, x, weight, bias, is_scalar, copy_of_column, share, eps):
         columns = Columns(is_scalar, copy_of_column, share)
-        y, mean, variance = _standardized(x, weight, bias, columns, eps)
+        mean = x.mean(0) * is_scalar
+        squares = sum((rows - mean).square_().sum(0) for rows in row_blocks(x))
+        variance = _by_copy(squares / len(x) * share, columns, len(weight))
+        factors = _factors(variance, weight, columns, eps)
+        y = torch.empty_like(x)
+        for rows, out in zip(row_blocks(x), row_blocks(y), strict=True):
+            torch.sub(rows, mean, out=out).mul_(factors).add_(bias)
         ctx.save_for_backward(x, weight, bias, mean, variance, *columns)
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, variance)
@@ -81,9 +95,13 @@ class _Standardize(torch.autograd.Function):
             return (*gradients, None, None, None, None)
         # with c = x - μ, r = 1 / sqrt(σ² + eps), f = r weight:  y = c f + bias,  dσ² = -r³ weight / 2 Σ g c
         scale, number = (variance + ctx.eps).rsqrt(), len(x)
-        factors = (scale * weight).index_select(0, columns.copy_of_column)
-        centred = x - mean
-        gbias, products = g.sum(0), _by_copy((g * centred).sum(0), columns, len(weight))
+        factors = _factors(variance, weight, columns, ctx.eps)
+        pairs = zip(row_blocks(x), row_blocks(g), strict=True)
+        products = sum((rows - mean).mul_(slopes).sum(0) for rows, slopes in pairs)
+        gbias, products = g.sum(0), _by_copy(products, columns, len(weight))
         slope = (-products * weight * scale.pow(3) / number).index_select(0, columns.copy_of_column) * columns.share
-        gx = torch.addcmul(-(gbias * factors * columns.is_scalar) / number, g, factors).addcmul_(centred, slope)
+        shift = -(gbias * factors * columns.is_scalar) / number
+        gx = torch.empty_like(x)
+        for rows, slopes, out in zip(row_blocks(x), row_blocks(g), row_blocks(gx), strict=True):
+            torch.addcmul(shift, slopes, factors, out=out).addcmul_(rows - mean, slope)
         return gx, products * scale, gbias, None, None, None, None
