@@ -8,7 +8,7 @@ from eqgraph.o3 import Irreps
 from .affine_norm import AffineNorm
 from .nodes import Nodes
 from .options import check_choice
-from .standardize_groups import Groups, standardize_groups
+from .standardize_groups import Partition, standardize_groups
 
 
 class GraphNorm(AffineNorm):
@@ -66,6 +66,6 @@ class GraphNorm(AffineNorm):
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         mean_scale = self.layout.to_columns(self.mean_scale) if self.center_nonscalars else self.mean_scale
-        groups = Groups(nodes, self.layout, self.normalization, self.center_nonscalars, self.eps)
+        groups = Partition(nodes, self.layout, self.normalization, self.center_nonscalars, self.eps)
         out, _, _ = standardize_groups(x, self.weight, self.bias, mean_scale, groups)
         return out

@@ -8,7 +8,7 @@ from eqgraph.o3 import Irreps
 from .batch_norm import BatchNorm
 from .nodes import Nodes
 from .numbers_of_nodes import check_numbers_of_nodes
-from .standardize_groups import Groups, standardize_groups
+from .standardize_groups import Partition, standardize_groups
 
 
 class HeteroBatchNorm(BatchNorm):
@@ -118,7 +118,7 @@ class HeteroBatchNorm(BatchNorm):
             centred, mean, variance, count = self._batch_statistics(x, nodes)
             out = self._mapped(centred, variance, nodes)
         else:
-            groups = Groups(nodes, self.layout, self.normalization, False, self.eps)
+            groups = Partition(nodes, self.layout, self.normalization, False, self.eps)
             out, mean, variance = standardize_groups(x, self.weight, self.bias, None, groups)
             count = nodes.graph_count(x)
         if self.training and self.track_running_stats:

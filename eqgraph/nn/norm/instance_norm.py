@@ -6,7 +6,7 @@ from eqgraph.o3 import Irreps
 
 from .nodes import Nodes
 from .options import check_choice
-from .standardize_groups import Groups, standardize_groups
+from .standardize_groups import Partition, standardize_groups
 from .tracked_norm import TrackedNorm
 
 
@@ -72,7 +72,7 @@ class InstanceNorm(TrackedNorm):
             mean, variance = self.running_statistics(x.dtype)
             return self.affine_map(x - layout.scalars_to_columns(mean), layout.to_columns(self.factors(variance)))
         if self.reduce == "mean":
-            groups = Groups(nodes, layout, self.normalization, self.center_nonscalars, self.eps)
+            groups = Partition(nodes, layout, self.normalization, self.center_nonscalars, self.eps)
             out, mean, variance = standardize_groups(x, self.weight, self.bias, None, groups)
         else:
             mean = nodes.graph_average(x if self.center_nonscalars else x.index_select(1, layout.scalar_columns))

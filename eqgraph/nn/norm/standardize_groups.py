@@ -9,11 +9,11 @@ from .layout import Layout
 from .nodes import Nodes
 
 
-class Groups(NamedTuple):
+class Partition(NamedTuple):
     """Whose statistics are taken, and how."""
 
     nodes: Nodes
-    """Groups are the graphs of these."""
+    """The groups are the graphs of these."""
     layout: Layout
     """Of the features."""
     normalization: str
@@ -41,7 +41,7 @@ class Groups(NamedTuple):
 
 
 def standardize_groups(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_scale: Tensor | None, groups: Groups
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mean_scale: Tensor | None, groups: Partition
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y = (x - α μ_g) / sqrt(σ_g² + eps) · weight + bias, with the mean μ_g and the mean power σ_g² of x - α μ_g over the group g.
 
@@ -56,7 +56,7 @@ def standardize_groups(
         y, and without gradients μ (groups, centred) and σ² (groups, num_copies).
 
     Example:
-        >>> groups = Groups(Nodes(2, None, 1, None), Layout("1x0e"), "component", False, 0.0)
+        >>> groups = Partition(Nodes(2, None, 1, None), Layout("1x0e"), "component", False, 0.0)
         >>> standardize_groups(torch.tensor([[1.0], [3.0]]), None, None, None, groups)
         (tensor([[-1.], [ 1.]]), tensor([[2.]]), tensor([[1.]]))
     """
@@ -73,7 +73,7 @@ def standardize_groups(
 
 
 def _standardized(
-    x: Tensor, weight: Tensor, bias: Tensor, mean_scale: Tensor, groups: Groups
+    x: Tensor, weight: Tensor, bias: Tensor, mean_scale: Tensor, groups: Partition
 ) -> tuple[Tensor, Tensor, Tensor]:
     layout, nodes = groups.layout, groups.nodes
     mean = nodes.graph_average(groups.centred_columns(x))
