@@ -7,11 +7,11 @@ from eqgraph.o3 import Irreps
 
 from .batch_norm import BatchNorm
 from .nodes import Nodes
-from .numbers_of_nodes import check_numbers_of_nodes
+from .per_type import PerType
 from .standardize_groups import Partition, standardize_groups
 
 
-class HeteroBatchNorm(BatchNorm):
+class HeteroBatchNorm(PerType, BatchNorm):
     """Normalize each irrep by its mean square over the nodes of the same type; center only true scalars (0e).
 
     y = (x - μ_t) / sqrt(σ_t² + ε) · weight_t + bias_t   for nodes of type t
@@ -80,34 +80,6 @@ class HeteroBatchNorm(BatchNorm):
 
     def extra_repr(self) -> str:
         return f"num_types={self.num_types}, {super().extra_repr()}"
-
-    def forward(
-        self,
-        x: Tensor,
-        type_vec: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int | None = None,
-        *,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        """Normalize.
-
-        Args:
-            x: (nodes, irreps.dim).
-            type_vec: (nodes,) int64, the type of each node, also of those that are padding, from 0 to num_types - 1.
-            batch: (nodes,) int64; graphs make no difference here.
-            batch_size: number of graphs.
-            mask: (nodes,) bool, False for rows that are padding.
-
-        Returns:
-            like x.
-
-        Raises:
-            ValueError: if a shape does not fit.
-        """
-        check_numbers_of_nodes(self, "type_vec", type_vec, x, self.num_types)
-        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
-        return super().forward(x, type_vec, self.num_types, mask=mask)
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         """Here the graph of a node is its type."""

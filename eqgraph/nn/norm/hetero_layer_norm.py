@@ -7,11 +7,10 @@ from eqgraph.o3 import Irreps
 
 from .layer_norm import LayerNorm
 from .nodes import Nodes
-from .norm import Norm
-from .numbers_of_nodes import check_numbers_of_nodes
+from .per_type import PerType
 
 
-class HeteroLayerNorm(Norm):
+class HeteroLayerNorm(PerType):
     """Normalize each node by the mean square of its irreps of each kind, and scale by weights of its type.
 
     y = (x - μ) / sqrt(σ² + ε) · weight_t + bias_t   for nodes of type t
@@ -59,34 +58,6 @@ class HeteroLayerNorm(Norm):
         if self.affine:
             torch.nn.init.ones_(self.weight)
             torch.nn.init.zeros_(self.bias)
-
-    def forward(
-        self,
-        x: Tensor,
-        type_vec: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int | None = None,
-        *,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        """Normalize.
-
-        Args:
-            x: (nodes, irreps.dim).
-            type_vec: (nodes,) int64, the type of each node, also of those that are padding, from 0 to num_types - 1.
-            batch: (nodes,) int64; graphs make no difference here.
-            batch_size: number of graphs.
-            mask: (nodes,) bool, False for rows that are padding.
-
-        Returns:
-            like x.
-
-        Raises:
-            ValueError: if a shape does not fit.
-        """
-        check_numbers_of_nodes(self, "type_vec", type_vec, x, self.num_types)
-        check_numbers_of_nodes(self, "batch", batch, x, batch_size)
-        return super().forward(x, type_vec, self.num_types, mask=mask)
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         """Here the graph of a node is its type."""
