@@ -11,14 +11,17 @@ from .activation import (
     NormActivation,
     PReLU,
     ReLU,
+    S2Activation,
     Sigmoid,
     Tanh,
     VectorPReLU,
 )
-from .conv import Interaction, TensorProductConv
+from .conv import AttentionConv, Interaction, TensorProductConv
 from .dropout import AlphaDropout, ChannelDropout, Dropout, DropPath, FeatureAlphaDropout, GraphDropPath
 from .fully_connected import FullyConnectedNet
 from .gate import Gate
+from .interpolate import interpolate
+from .invariants import Invariants
 from .norm import (
     AvgNumNeighborsNorm,
     BatchNorm,
@@ -47,6 +50,7 @@ from .norm import (
     freeze_batch_stats,
     normalization_resolver,
 )
+from .pool import GlobalPool, NeighborPool
 from .radial import BesselBasis, PolynomialCutoff
 from .species_linear import SpeciesLinear
 
@@ -54,6 +58,7 @@ __all__ = [
     "SELU",
     "Activation",
     "AlphaDropout",
+    "AttentionConv",
     "AvgNumNeighborsNorm",
     "BatchNorm",
     "BesselBasis",
@@ -69,6 +74,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "FullyConnectedNet",
     "Gate",
+    "GlobalPool",
     "GraphDropPath",
     "GraphNorm",
     "GraphSizeNorm",
@@ -77,12 +83,14 @@ __all__ = [
     "HeteroLayerNorm",
     "InstanceNorm",
     "Interaction",
+    "Invariants",
     "LayerNorm",
     "LazyBatchNorm",
     "LazyInstanceNorm",
     "LocalResponseNorm",
     "MeanSubtractionNorm",
     "MessageNorm",
+    "NeighborPool",
     "NodeLogSoftmax",
     "NodeSoftmax",
     "Norm",
@@ -92,6 +100,7 @@ __all__ = [
     "PolynomialCutoff",
     "RMSNorm",
     "ReLU",
+    "S2Activation",
     "Sigmoid",
     "SpeciesLinear",
     "SyncBatchNorm",
@@ -103,6 +112,7 @@ __all__ = [
     "convert_sync_batchnorm",
     "dropout",
     "freeze_batch_stats",
+    "interpolate",
     "norm",
     "normalization_resolver",
 ]

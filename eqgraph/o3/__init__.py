@@ -36,6 +36,7 @@ from .rotation import (
     rand_quaternion,
     xyz_to_angles,
 )
+from .s2_grid import FromS2Grid, ToS2Grid
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .tensor_product import TensorProduct
 from .tensor_product_plan import Instruction, plan_tensor_product
@@ -43,6 +44,7 @@ from .wigner import change_basis_real_to_complex, so3_generators, su2_generators
 
 __all__ = [
     "ElementwiseTensorProduct",
+    "FromS2Grid",
     "FullTensorProduct",
     "FullyConnectedTensorProduct",
     "Instruction",
@@ -53,6 +55,7 @@ __all__ = [
     "Norm",
     "SphericalHarmonics",
     "TensorProduct",
+    "ToS2Grid",
     "angles_to_axis_angle",
     "angles_to_matrix",
     "angles_to_quaternion",

@@ -56,7 +56,7 @@ class Activation(torch.nn.Module):
                     "Use None there, or nn.Gate or nn.NormActivation for irreps with l > 0."
                 )
             function = normalize2mom(act) if normalize else _Elementwise(act)
-            parity = 1 if ir.p == 1 else _parity(function)
+            parity = 1 if ir.p == 1 else parity_of(function)
             if parity == 0:
                 raise ValueError(
                     f"{name}: parity is violated: expected an even or odd function for '{mul}x{ir}' in "
@@ -100,8 +100,13 @@ class _Elementwise(torch.nn.Module):
         return self.f(x)
 
 
-def _parity(function: Callable[[Tensor], Tensor]) -> int:
-    """1 for an even function, -1 for an odd one, 0 for neither: checked on a grid."""
+def parity_of(function: Callable[[Tensor], Tensor]) -> int:
+    """1 for an even function, -1 for an odd one, 0 for neither: checked on a grid.
+
+    Example:
+        >>> parity_of(torch.abs), parity_of(torch.tanh), parity_of(torch.relu)
+        (1, -1, 0)
+    """
     z = torch.linspace(0, 10, 256)
     right, left = function(z), function(-z)
     if torch.allclose(right, left, atol=1e-5, rtol=0):

@@ -9,13 +9,10 @@ from eqgraph.o3 import Irreps, Linear
 from eqgraph.o3.blocks import from_flat, to_flat
 from eqgraph.ops import Edges, NodeGroups
 
-from ..gate import Gate
+from ..nonlinearity import nonlinearity, products
 from ..norm import normalization_resolver
 from ..species_linear import SpeciesLinear
 from .tensor_product_conv import TensorProductConv
-
-ACTIVATIONS = {1: torch.nn.functional.silu, -1: torch.tanh}
-"""Activation of even and of odd scalars: an odd scalar needs an odd function."""
 
 
 class Interaction(torch.nn.Module):
@@ -62,7 +59,7 @@ class Interaction(torch.nn.Module):
         irreps_in, irreps_out = Irreps(irreps_in), Irreps(irreps_out)
         self.num_species, self.backend = num_species, backend
         self.linear_in = Linear(irreps_in, irreps_in)
-        self.gate = _gate(irreps_out, _products(irreps_in, Irreps(irreps_sh)))
+        self.gate = nonlinearity("gate", irreps_out, products(irreps_in, Irreps(irreps_sh)), "Interaction")
         self.conv = TensorProductConv(
             irreps_in,
             irreps_sh,
@@ -120,27 +117,3 @@ class Interaction(torch.nn.Module):
         if self.norm is not None:
             new = to_flat(self.norm(from_flat(new, self._gate_sizes)), self._gate_sizes)
         return self.gate.forward_flat(new, self.backend)
-
-
-def _products(irreps_in: Irreps, irreps_sh: Irreps) -> set:
-    return {ir for _, ir_in in irreps_in for _, ir_sh in irreps_sh for ir in ir_in * ir_sh}
-
-
-def _gate(irreps_out: Irreps, reachable: set) -> Gate:
-    """The gate that produces the reachable part of irreps_out, gated by even scalars."""
-    irreps = Irreps([(mul, ir) for mul, ir in irreps_out if ir in reachable])
-    if not irreps.dim or not any(ir.is_scalar() for ir in reachable):
-        raise ValueError(
-            f"Interaction: expected irreps_out that the convolution can produce, and '0e' to gate them, got '{irreps_out}', while it "
-            f"reaches {sorted(map(str, reachable))}. Add '0e' to irreps_in, or raise lmax of the spherical harmonics."
-        )
-    scalars = Irreps([(mul, ir) for mul, ir in irreps if ir.l == 0])
-    gated = Irreps([(mul, ir) for mul, ir in irreps if ir.l > 0])
-    gates = Irreps([(gated.num_irreps, "0e")] if gated.dim else [])
-    return Gate(
-        scalars,
-        [ACTIVATIONS[ir.p] for _, ir in scalars],
-        gates,
-        [ACTIVATIONS[ir.p] for _, ir in gates],
-        gated,
-    )

@@ -9,9 +9,11 @@ from torch_geometric.nn import MessagePassing
 
 from eqgraph import ops
 from eqgraph.o3 import Irreps, wigner_3j
-from eqgraph.o3.blocks import cut, from_flat, join, to_flat
+from eqgraph.o3.blocks import from_flat, to_flat
 
 from ..fully_connected import FullyConnectedNet
+from .inputs import check_rows, sorted_edges
+from .messages import from_rows, messages_are_watched, to_rows
 
 _MAX_STORED_WEIGHTS = 1 << 22
 """More weights than this (16 MB in float32) do not fit in a cache: then they are made inside of the kernel, and never stored."""
@@ -157,40 +159,47 @@ class TensorProductConv(MessagePassing):
             ValueError: if a shape does not fit, or the backend that was asked for cannot run.
         """
         x_src, num_dst = self._senders_and_num_receivers(x, size)
-        self._check_features(x_src)
-        if not isinstance(edge_index, ops.Edges):
-            edge_index = self.sorted(edge_index, x_src.shape[0], num_dst)
-        flat = to_flat(x_src, self._in_sizes)
-        return from_flat(self.forward_flat(flat, edge_index, edge_sh, edge_radial), self._out_sizes)
+        rows = x_src.shape[0]
+        check_rows("TensorProductConv", "x", x_src, (rows, self._dim_in), self._texts["x"], self._dtype)
+        edges = sorted_edges("TensorProductConv", edge_index, rows, num_dst)
+        return from_flat(
+            self.forward_flat(to_flat(x_src, self._in_sizes), edges, edge_sh, edge_radial), self._out_sizes
+        )
 
     def forward_flat(self, x: Tensor, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
         """The same for features in one vector: see eqgraph.o3.blocks."""
         self._check_edges(edges, edge_sh, edge_radial)
-        factor = self.avg_num_neighbors.rsqrt()
-        self.ran = ops.choose_backend(self.backend, edge_sh.device, edge_sh.dtype)
-        if self._messages_are_watched():
+        self.ran = self._choose_backend(edge_sh)
+        if messages_are_watched(self):
             self.ran = ops.Backend("reference", "an explainer or a hook watches the messages")
-            rows = torch.cat([block.flatten(1) for block in cut(x, self._in_sizes)], dim=1)
-            weight = (self.radial(edge_radial) * factor).index_select(0, edges.row)
-            index = torch.stack([edges.src, edges.dst])
-            size = (edges.num_src, edges.num_dst)
-            out = self.propagate(index, x=(rows, None), sh=edge_sh, weight=weight, size=size)
-            return join(out.split([mul * dim for mul, dim in self._out_sizes], dim=1))
-        if self.ran.name == "reference":
-            weight = self.radial(edge_radial) * factor
-            return ops.tensor_product_conv(x, edge_sh, weight, edges, self.table, self._coefficients)
-        return self._run_kernels(x, edges, edge_sh, edge_radial)
-
-    def _run_kernels(self, x: Tensor, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> Tensor:
-        widths, backend, table = tuple(self.radial.hs), self.ran.name, self.table
-        matrices = self.radial.matrices(self.avg_num_neighbors.rsqrt())
-        if len(edges.first) * table.num_weights <= _MAX_STORED_WEIGHTS:
-            weight = ops.mlp(edge_radial, matrices, widths, backend=backend)
-            return ops.conv(x, edge_sh, weight, edges.sorted, table)
+            weight = (self.radial(edge_radial) * self.avg_num_neighbors.rsqrt()).index_select(0, edges.row)
+            index, size = torch.stack([edges.src, edges.dst]), (edges.num_src, edges.num_dst)
+            out = self.propagate(index, x=(to_rows(x, self._in_sizes), None), sh=edge_sh, weight=weight, size=size)
+            return from_rows(out, self._out_sizes)
+        if self.ran.name == "reference" or len(edges.first) * self.table.num_weights <= _MAX_STORED_WEIGHTS:
+            return self.forward_weighted(x, edges, edge_sh, self.weights(edge_radial))
+        widths, matrices = self.radial.hs, self.radial.matrices(self.avg_num_neighbors.rsqrt())
         last = widths[-2] * widths[-1]
         inner, matrix = matrices.split([len(matrices) - last, last])
-        hidden = ops.mlp(edge_radial, inner, widths[:-1], activated=True, backend=backend)
-        return ops.radial_conv(x, edge_sh, hidden, matrix.view(widths[-2:]), edges.sorted, table)
+        hidden = ops.mlp(edge_radial, inner, tuple(widths[:-1]), activated=True, backend=self.ran.name)
+        return ops.radial_conv(x, edge_sh, hidden, matrix.view(widths[-2:]), edges.sorted, self.table)
+
+    def weights(self, edge_radial: Tensor) -> Tensor:
+        """(rows, num_radial) radial features -> (rows, table.num_weights): one factor per path and channel, in this order."""
+        backend, factor = self._choose_backend(edge_radial).name, self.avg_num_neighbors.rsqrt()
+        if backend == "reference":
+            return self.radial(edge_radial) * factor
+        return ops.mlp(edge_radial, self.radial.matrices(factor), tuple(self.radial.hs), backend=backend)
+
+    def forward_weighted(self, x: Tensor, edges: ops.Edges, edge_sh: Tensor, weight: Tensor) -> Tensor:
+        """The convolution of features in one vector by given weights, such as those of `weights` times something per edge."""
+        self.ran = self._choose_backend(edge_sh)
+        if self.ran.name == "reference":
+            return ops.tensor_product_conv(x, edge_sh, weight, edges, self.table, self._coefficients)
+        return ops.conv(x, edge_sh, weight, edges.sorted, self.table)
+
+    def _choose_backend(self, like: Tensor) -> ops.Backend:
+        return ops.choose_backend(self.backend, like.device, like.dtype)
 
     def message(self, x_j: Tensor, sh: Tensor, weight: Tensor) -> Tensor:
         """(edges, dim) messages, channels last: what PyG's explainers and hooks see."""
@@ -206,26 +215,7 @@ class TensorProductConv(MessagePassing):
     @staticmethod
     def sorted(edge_index: Tensor, num_src: int, num_dst: int) -> ops.Edges:
         """Sorted edges, kept on the tensor until it changes or is gone."""
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
-            raise ValueError(
-                f"TensorProductConv: expected edge_index of shape (2, edges) with whole numbers, got {tuple(edge_index.shape)} of "
-                f"{edge_index.dtype}. Put the senders in the first row, the receivers in the second."
-            )
-        return ops.sorted_edges(edge_index, num_src, num_dst)
-
-    def _messages_are_watched(self) -> bool:
-        """Whether an explainer or a hook wants to see single messages; if not, they are never stored."""
-        hooks = (
-            self._propagate_forward_pre_hooks,
-            self._propagate_forward_hooks,
-            self._message_forward_pre_hooks,
-            self._message_forward_hooks,
-            self._aggregate_forward_pre_hooks,
-            self._aggregate_forward_hooks,
-            self._message_and_aggregate_forward_pre_hooks,
-            self._message_and_aggregate_forward_hooks,
-        )
-        return bool(self.explain) or any(hooks)
+        return sorted_edges("TensorProductConv", edge_index, num_src, num_dst)
 
     def _senders_and_num_receivers(
         self, x: Tensor | tuple[Tensor, Tensor | None], size: tuple[int, int] | None
@@ -240,33 +230,16 @@ class TensorProductConv(MessagePassing):
             )
         return x_src, x_dst.shape[0]
 
-    def _check_features(self, x_src: Tensor) -> None:
-        if x_src.shape[-1] != self._dim_in or x_src.dim() != 2:
-            raise ValueError(
-                f"TensorProductConv: expected x of shape ({x_src.shape[0]}, {self._dim_in}){self._texts['x']}, got "
-                f"{tuple(x_src.shape)}. Check the irreps and that there is one row per node or edge."
-            )
-        self._check_dtype("x", x_src)
-
     def _check_edges(self, edges: ops.Edges, edge_sh: Tensor, edge_radial: Tensor) -> None:
-        for name, tensor, shape in (
-            ("edge_sh", edge_sh, (edges.src.shape[0], self._dim_sh)),
-            ("edge_radial", edge_radial, (edges.first.shape[0], self._num_radial)),
+        for name, tensor, rows, dim in (
+            ("edge_sh", edge_sh, edges.src.shape[0], self._dim_sh),
+            ("edge_radial", edge_radial, edges.first.shape[0], self._num_radial),
         ):
-            if tensor.shape != shape:
-                raise ValueError(
-                    f"TensorProductConv: expected {name} of shape {shape}{self._texts[name]}, got {tuple(tensor.shape)}. Check the "
-                    "irreps and that there is one row per node or edge."
-                )
-            self._check_dtype(name, tensor)
+            check_rows("TensorProductConv", name, tensor, (rows, dim), self._texts[name], self._dtype)
 
-    def _check_dtype(self, name: str, tensor: Tensor) -> None:
-        dtype = self.radial.layer0.weight.dtype
-        if tensor.dtype != dtype and not torch.is_autocast_enabled(tensor.device.type):
-            raise ValueError(
-                f"TensorProductConv: expected {name} in {dtype} like the weights, got {tensor.dtype}. Convert it with "
-                f"{name}.to({dtype}), or the layer with .to({tensor.dtype})."
-            )
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.radial.layer0.weight.dtype
 
 
 def _path_table(irreps_in: Irreps, irreps_sh: Irreps, irreps_out: Irreps, paths: list[tuple]) -> ops.PathTable:
