@@ -4,6 +4,8 @@ from .atomic_energies import AtomicEnergies, atomic_energies
 from .atoms_dataset import AtomsDataset
 from .data_hash import data_hash
 from .frame import Frame
+from .point_clouds import PointClouds, read_point_clouds
+from .pyg import frames_from_pyg, read_md17
 from .read_frames import frames_from_atoms, read_frames
 from .write_frames import write_frames
 
@@ -11,9 +13,13 @@ __all__ = [
     "AtomicEnergies",
     "AtomsDataset",
     "Frame",
+    "PointClouds",
     "atomic_energies",
     "data_hash",
     "frames_from_atoms",
+    "frames_from_pyg",
     "read_frames",
+    "read_md17",
+    "read_point_clouds",
     "write_frames",
 ]
