@@ -1,18 +1,47 @@
-"""Architectures, one per file, and the potential around them."""
+"""Architectures, one per file, and what is around them: potentials, classifiers and segmenters of point clouds."""
 
 from .build import MODELS, build_potential
+from .build_points import CLASSIFIERS, build_classifier, build_segmenter
+from .energy_network import EnergyNetwork
 from .file import load_potential, save_potential
 from .nequip import NequIP, NequIPConfig
+from .point_cloud_classifier import PointCloudClassifier
+from .point_cloud_config import PointCloudConfig
+from .point_cloud_file import load_classifier, save_classifier
+from .point_cloud_segmenter import PointCloudSegmenter
+from .point_encoder import PointEncoder
+from .point_graph import Level, knn_levels, same_levels
 from .potential import Potential, PotentialInputs, Prediction
+from .se3_transformer import SE3Transformer, SE3TransformerConfig
+from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
+from .tensors_file import read_header
 
 __all__ = [
+    "CLASSIFIERS",
     "MODELS",
+    "EnergyNetwork",
+    "Level",
     "NequIP",
     "NequIPConfig",
+    "PointCloudClassifier",
+    "PointCloudConfig",
+    "PointCloudSegmenter",
+    "PointEncoder",
     "Potential",
     "PotentialInputs",
     "Prediction",
+    "SE3Transformer",
+    "SE3TransformerConfig",
+    "TensorFieldNetwork",
+    "TensorFieldNetworkConfig",
+    "build_classifier",
     "build_potential",
+    "build_segmenter",
+    "knn_levels",
+    "load_classifier",
     "load_potential",
+    "read_header",
+    "same_levels",
+    "save_classifier",
     "save_potential",
 ]

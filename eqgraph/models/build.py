@@ -1,14 +1,34 @@
-"""The architectures by name."""
+"""The architectures of potentials by name."""
+
+from collections.abc import Callable
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from .energy_network import EnergyNetwork
 from .nequip import NequIP, NequIPConfig
 from .potential import Potential
+from .se3_transformer import SE3Transformer, SE3TransformerConfig
+from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
 
-MODELS: dict[str, tuple[type[BaseModel], type[torch.nn.Module]]] = {"nequip": (NequIPConfig, NequIP)}
-"""Name of an architecture -> its config and its module."""
+
+def _energy_network(encoder_class: Callable[..., torch.nn.Module]) -> Callable[..., EnergyNetwork]:
+    """What makes a network of energies of config, number of species, cutoff and number of neighbors."""
+
+    def build(config: BaseModel, num_species: int, cutoff: float, avg_num_neighbors: float) -> EnergyNetwork:
+        encoder = encoder_class(config, f"{config.num_features}x0e", avg_num_neighbors)
+        return EnergyNetwork(encoder, num_species, cutoff)
+
+    return build
+
+
+MODELS: dict[str, tuple[type[BaseModel], Callable[..., torch.nn.Module]]] = {
+    "nequip": (NequIPConfig, NequIP),
+    "se3_transformer": (SE3TransformerConfig, _energy_network(SE3Transformer)),
+    "tensor_field_network": (TensorFieldNetworkConfig, _energy_network(TensorFieldNetwork)),
+}
+"""Name of an architecture -> its config, and what makes the network of config, number of species, cutoff and number of neighbors."""
 
 
 def build_potential(
@@ -43,7 +63,7 @@ def build_potential(
         raise ValueError(
             f"build_potential: expected an architecture among {sorted(MODELS)}, got {architecture!r}. Choose one of these."
         )
-    config_class, module_class = MODELS[architecture]
+    config_class, network_class = MODELS[architecture]
     config = config_class.model_validate(config)
-    network = module_class(config, len(species), cutoff, avg_num_neighbors)
+    network = network_class(config, len(species), cutoff, avg_num_neighbors)
     return Potential(network, species, cutoff, shifts, scales)

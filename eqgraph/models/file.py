@@ -1,21 +1,12 @@
-"""Model files: safetensors with a JSON header. Reading one never executes code."""
+"""Files of potentials."""
 
-import hashlib
-import json
 import os
-from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
-from pydantic import ValidationError
-from torch import Tensor
-
-import eqgraph
-from eqgraph.replacing import replacing
 
 from .build import MODELS, build_potential
 from .potential import Potential
+from .tensors_file import read_model, write_model
 
 FORMAT = "eqgraph-potential-1"
 
@@ -34,32 +25,23 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         ValueError: if the network is none of MODELS, or metadata cannot be written as JSON.
         OSError: if the disk is full or the folder cannot be written; an older file at path is then left intact.
     """
-    network = potential.network
-    names = [name for name, (_, module_class) in MODELS.items() if type(network) is module_class]
+    config = getattr(potential.network, "config", None)
+    names = [name for name, (config_class, _) in MODELS.items() if type(config) is config_class]
     if not names:
         raise ValueError(
-            f"save_potential: expected a network among {sorted(MODELS)}, got {type(network).__name__}. Save its state_dict instead."
+            f"save_potential: expected a network among {sorted(MODELS)}, got {type(potential.network).__name__}. Save its state_dict "
+            "instead."
         )
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     header = {
         "format": FORMAT,
-        "eqgraph_version": eqgraph.__version__,
         "architecture": names[0],
-        "config": network.config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
         "species": potential.species.tolist(),
         "cutoff": potential.cutoff,
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
-        "sha256": _checksum(tensors),
     }
-    try:
-        text = json.dumps(header, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"save_potential: expected metadata that JSON can hold, got {error}. Use strings, finite numbers, lists and dicts."
-        ) from error
-    with replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(tensors, metadata={"eqgraph": text}))
+    write_model(path, potential, header, "save_potential")
 
 
 def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[Potential, dict]:
@@ -70,55 +52,22 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is not an eqgraph model, is damaged, or comes from a newer format.
+        ValueError: if the file is not a potential, is damaged, or comes from a newer format.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"load_potential: expected a model file, found none at '{path}'. Check the path.")
-    try:
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            text = (file.metadata() or {}).get("eqgraph")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except safetensors.SafetensorError as error:
-        raise ValueError(
-            f"load_potential: expected an eqgraph model, but '{path}' is damaged or of another kind ({error}). Copy it again, or "
-            "train anew."
-        ) from error
-    if text is None:
-        raise ValueError(
-            f"load_potential: expected an eqgraph model, but '{path}' is a safetensors file without an eqgraph header. Give a file "
-            "that `eqgraph train` wrote."
-        )
-    try:
-        header = json.loads(text)
-        if header["format"] != FORMAT:
-            raise ValueError(f"format is {header['format']!r}, this version reads {FORMAT!r}")
-        if header["sha256"] != _checksum(tensors):
-            raise ValueError("the weights are not those that were written: the file is damaged")
-        num_species = len(header["species"])
-        potential = build_potential(
-            header["architecture"],
-            header["config"],
-            header["species"],
-            header["cutoff"],
-            torch.zeros(num_species),
-            torch.ones(num_species),
-            avg_num_neighbors=1.0,  # a buffer: the true value comes with the tensors
-        )
-        potential.network.to(getattr(torch, header["dtype"]))
-        potential.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ValidationError) as error:
-        raise ValueError(
-            f"load_potential: expected a model that eqgraph {eqgraph.__version__} can read, but '{path}' does not fit ({error}). Use "
-            "the version that wrote it, or train anew."
-        ) from error
-    return potential.to(device).eval(), header
+    potential, header = read_model(path, FORMAT, _built, "load_potential")
+    return potential.to(device), header
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of the names and the bytes of all tensors."""
-    checksum = hashlib.sha256()
-    for name in sorted(tensors):
-        checksum.update(name.encode())
-        checksum.update(tensors[name].flatten().view(torch.uint8).numpy().tobytes())
-    return checksum.hexdigest()
+def _built(header: dict) -> Potential:
+    num_species = len(header["species"])
+    potential = build_potential(
+        header["architecture"],
+        header["config"],
+        header["species"],
+        header["cutoff"],
+        torch.zeros(num_species),
+        torch.ones(num_species),
+        avg_num_neighbors=1.0,  # a buffer: the true value comes with the tensors
+    )
+    potential.network.to(getattr(torch, header["dtype"]))
+    return potential

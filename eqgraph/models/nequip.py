@@ -9,7 +9,10 @@ from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
 from eqgraph.o3 import Irreps, Linear, SphericalHarmonics
+from eqgraph.o3.blocks import from_flat, join, to_blocks
 from eqgraph.ops import Edges, NodeGroups
+
+from .hidden_irreps import hidden_irreps
 
 
 class NequIPConfig(BaseModel):
@@ -44,6 +47,10 @@ class NequIP(torch.nn.Module):
         num_species: number of chemical species.
         cutoff: radius [Å] within which atoms are neighbors.
         avg_num_neighbors: average number of neighbors in the training data, which scales the sums over neighbors.
+        irreps_x: irreps of what is known of nodes besides their species.
+
+    Attributes:
+        irreps_out: of the features of nodes, before they are read out.
 
     Example:
         >>> network = NequIP(NequIPConfig(num_layers=2, num_features=4), num_species=2, cutoff=5.0, avg_num_neighbors=1.0)
@@ -54,18 +61,18 @@ class NequIP(torch.nn.Module):
     Reference: Batzner et al. 2022, doi:10.1038/s41467-022-29939-5.
     """
 
-    def __init__(self, config: NequIPConfig, num_species: int, cutoff: float, avg_num_neighbors: float) -> None:
+    def __init__(
+        self,
+        config: NequIPConfig,
+        num_species: int,
+        cutoff: float,
+        avg_num_neighbors: float,
+        irreps_x: Irreps | str = "",
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.irreps_x = config, Irreps(irreps_x)
         irreps_sh = Irreps.spherical_harmonics(config.lmax)
-        parities = (1, -1) if config.parity else (None,)
-        irreps_hidden = Irreps(
-            [
-                (config.num_features, (l, (-1) ** l if p is None else p))
-                for l in range(config.lmax + 1)
-                for p in parities
-            ]
-        )
+        irreps_hidden = hidden_irreps(config.num_features, config.lmax, config.parity)
         irreps_scalar = Irreps([(config.num_features, "0e")])
 
         self.spherical_harmonics = SphericalHarmonics(
@@ -75,7 +82,7 @@ class NequIP(torch.nn.Module):
         self.envelope = PolynomialCutoff(cutoff, config.cutoff_power)
         self.embedding = torch.nn.Embedding(num_species, config.num_features)
         self.layers = torch.nn.ModuleList()
-        irreps = irreps_scalar
+        irreps = irreps_scalar + self.irreps_x
         for index in range(config.num_layers):
             last = index == config.num_layers - 1
             layer = Interaction(
@@ -91,7 +98,10 @@ class NequIP(torch.nn.Module):
             )
             self.layers.append(layer)
             irreps = layer.irreps_out
+        self.irreps_out = irreps
         self.readout = Linear(irreps, "0e")
+        # plain numbers for forward, so that torch.compile need not look into Irreps
+        self._x_sizes, self._out_sizes = ([(mul, ir.dim) for mul, ir in each] for each in (self.irreps_x, irreps))
 
     def forward(
         self, species: Int[Tensor, " nodes"], edge_vec: Float[Tensor, "edges 3"], edges: Edges
@@ -100,11 +110,27 @@ class NequIP(torch.nn.Module):
 
         Edges that share a row of radial weights must have the same length.
         """
+        features = self._features(species, edge_vec, edges)
+        return self.readout.forward_flat(features, self.config.backend).unsqueeze(1)
+
+    def encode(
+        self,
+        species: Int[Tensor, " nodes"],
+        edge_vec: Float[Tensor, "edges 3"],
+        edges: Edges,
+        x: Float[Tensor, "nodes dim_x"] | None = None,
+    ) -> Float[Tensor, "nodes dim_out"]:
+        """The same to the features of nodes in irreps_out; x: what else is known of the nodes, in irreps_x."""
+        return from_flat(self._features(species, edge_vec, edges, x), self._out_sizes)
+
+    def _features(self, species: Tensor, edge_vec: Tensor, edges: Edges, x: Tensor | None = None) -> Tensor:
         edge_len = torch.linalg.vector_norm(edge_vec.index_select(0, edges.first), dim=-1)
         edge_sh = self.spherical_harmonics(edge_vec)
         edge_radial = self.radial_basis(edge_len) * self.envelope(edge_len).unsqueeze(-1)
         groups = NodeGroups.of(species, self.embedding.num_embeddings)
         features = self.embedding(species).flatten()  # scalars: see eqgraph.o3.blocks
+        if x is not None:
+            features = join([features, *to_blocks(x, self._x_sizes)])
         for layer in self.layers:
             features = layer.forward_flat(features, groups, edges, edge_sh, edge_radial)
-        return self.readout.forward_flat(features, self.config.backend).unsqueeze(1)
+        return features

@@ -107,12 +107,12 @@ def test_metadata_that_json_cannot_hold_is_refused(tmp_path):
 
 def test_a_network_of_unknown_class_is_refused(tmp_path):
     potential = Potential(torch.nn.Linear(1, 1), [1], 4.0, [0.0], [1.0])
-    with pytest.raises(ValueError, match=r"expected a network among \['nequip'\], got Linear"):
+    with pytest.raises(ValueError, match=r"expected a network among \['nequip', .*\], got Linear"):
         save_potential(tmp_path / "model.eqg", potential)
 
 
 def test_unknown_architecture_is_refused():
-    with pytest.raises(ValueError, match=r"expected an architecture among \['nequip'\], got 'mace'"):
+    with pytest.raises(ValueError, match=r"expected an architecture among \['nequip', .*\], got 'mace'"):
         build_potential("mace", {}, [1], 4.0, [0.0], [1.0], 2.0)
 
 
