@@ -49,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
 def _exit_code(error: Exception) -> int | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError | TypeError):
         return 2
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+        return 2  # an optional package that the data need; the message says which
     return 1 if isinstance(error, OSError | FloatingPointError) else None
 
 
@@ -62,14 +64,18 @@ def _is_unexpected(error: Exception) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="eqgraph", description="E(3)-equivariant interatomic potentials.")
+    parser = argparse.ArgumentParser(
+        prog="eqgraph", description="E(3)-equivariant potentials and point-cloud classifiers."
+    )
     parser.add_argument("--version", action="version", version=f"eqgraph {version('eqgraph')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
-    train = commands.add_parser("train", parents=[common], help="train a potential", description=_train.__doc__)
+    train = commands.add_parser(
+        "train", parents=[common], help="train a potential or a classifier", description=_train.__doc__
+    )
     train.add_argument("config", type=Path, help="YAML file")
     train.add_argument(
         "overrides",
@@ -80,18 +86,22 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser(
-        "eval", parents=[common], help="errors of a potential on labelled structures", description=_eval.__doc__
+        "eval", parents=[common], help="errors of a model on labelled structures or clouds", description=_eval.__doc__
     )
     evaluate.add_argument("model", type=Path, help="model file that `eqgraph train` wrote (*.eqg)")
-    evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads")
+    evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads, or point clouds")
     evaluate.add_argument(
         "--output",
         type=Path,
-        metavar="PRED.xyz",
-        help="where to write the structures with pred_energy and pred_forces (predictions_DATA.xyz in the working directory)",
+        metavar="FILE",
+        help="where to write the structures with pred_energy and pred_forces, or the predicted classes (predictions_DATA.xyz or "
+        ".csv in the working directory)",
     )
     evaluate.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="N", help="structures per step (default 32)"
+        "--batch-size", type=_positive, default=32, metavar="N", help="structures or clouds per step (default 32)"
+    )
+    evaluate.add_argument(
+        "--split", help="which clouds of a folder that has splits: train, valid or test (default test)"
     )
     evaluate.add_argument("--energy-key", metavar="KEY", help="name of the energy label, eV (that of the training)")
     evaluate.add_argument("--forces-key", metavar="KEY", help="name of the forces label, eV/Å (that of the training)")
@@ -109,7 +119,7 @@ def _positive(text: str) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    """Train an interatomic potential as a YAML file says; writes the model, tables and plots to training.output."""
+    """Train a potential or a classifier of point clouds as a YAML file says; writes the model, tables and plots to training.output."""
     from eqgraph.train import fit, load_config
 
     fit(load_config(arguments.config, arguments.overrides), _console())
@@ -117,16 +127,47 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    """Print mean absolute and root mean squared errors of energy, forces (total and per element) and stress."""
-    from eqgraph.datasets import AtomsDataset
-    from eqgraph.models import load_potential
-    from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
+    """Of a potential: print errors of energy, forces (total and per element) and stress. Of a classifier: accuracy and confusions."""
+    from eqgraph.models import read_header
 
-    output = arguments.output or Path(f"predictions_{arguments.data.stem}.xyz")
+    kind = read_header(arguments.model, "eval")["format"]
+    others = ("energy_key", "forces_key", "stress_key") if kind.startswith("eqgraph-points") else ("split",)
+    for name in others:
+        if getattr(arguments, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"Expected options of a model of the kind {kind}, came {option}. Leave {option} out.")
+    return (_eval_points if kind.startswith("eqgraph-points") else _eval_potential)(arguments)
+
+
+def _output(arguments: argparse.Namespace, suffix: str) -> Path:
+    """Where the predictions go; not where the data are."""
+    output = arguments.output or Path(f"predictions_{arguments.data.stem}{suffix}")
     if output.resolve() == arguments.data.resolve():
         raise ValueError(
             f"Expected another file for --output than the data, came '{output}' for both. Choose another name."
         )
+    return output
+
+
+def _eval_points(arguments: argparse.Namespace) -> int:
+    from eqgraph.train import choose_device, evaluate_points_file, evaluation_tables, write_class_predictions
+
+    output, device = _output(arguments, ".csv"), choose_device(arguments.device)
+    evaluation = evaluate_points_file(arguments.model, arguments.data, arguments.split, arguments.batch_size, device)
+    console = _console()
+    for table in evaluation_tables(evaluation.scores, evaluation.classes, arguments.data.stem):
+        console.print(table.rich())
+    write_class_predictions(output, evaluation)
+    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _eval_potential(arguments: argparse.Namespace) -> int:
+    from eqgraph.datasets import AtomsDataset
+    from eqgraph.models import load_potential
+    from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
+
+    output = _output(arguments, ".xyz")
     potential, header = load_potential(arguments.model, choose_device(arguments.device))
     trained = header["metadata"].get("training", {}).get("data", {})
     given = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress")}

@@ -131,6 +131,7 @@ def test_eval_mistakes(folder, model, capsys):
         return printed
 
     data = str(folder / "data" / "train.xyz")
+    assert "came --split. Leave --split out" in error_of(model, data, "--split", "test")
     (folder / "foreign.eqg").write_bytes(b"PK\x03\x04 not a model")
     assert "foreign.eqg" in error_of(str(folder / "foreign.eqg"), data)
     assert "nowhere.eqg" in error_of(str(folder / "nowhere.eqg"), data)
@@ -207,7 +208,7 @@ def test_errors_of_other_packages_are_unexpected(folder, capsys, monkeypatch):
 
 
 def test_failures_on_the_way_return_1(folder, capsys, monkeypatch):
-    from eqgraph.train.module import PotentialModule
+    from eqgraph.train.potential.module import PotentialModule
 
     def full(*arguments):
         raise OSError(28, "No space left on device")
@@ -218,7 +219,7 @@ def test_failures_on_the_way_return_1(folder, capsys, monkeypatch):
 
     monkeypatch.undo()
     monkeypatch.setattr(
-        "eqgraph.train.module.Loss.__call__", lambda self, prediction, batch: prediction.energy.sum() * np.nan
+        "eqgraph.train.potential.module.Loss.__call__", lambda self, prediction, batch: prediction.energy.sum() * np.nan
     )
     assert main(["train", str(folder / "configs" / "a.yaml"), "training.overwrite=true"]) == 1
     assert "error: Expected a finite loss, came nan in epoch 1, batch 1." in capsys.readouterr().err
@@ -273,3 +274,86 @@ def test_eval_reads_the_labels_that_the_model_was_trained_on(folder, capsys):
     capsys.readouterr()
     assert main(["eval", str(folder / "run" / "model.eqg"), str(data)]) == 0
     assert "meV/Å" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory) -> Path:
+    """A folder of clouds and a config that trains on them."""
+    folder = tmp_path_factory.mktemp("clouds")
+    rng = np.random.default_rng(0)
+    for name, number in (("train", 16), ("test", 8)):
+        label = np.arange(number) % 2
+        points = rng.normal(size=(number, 16, 3)) * np.where(label == 0, 1.0, 0.05)[:, None, None] ** [1, 1, 0]
+        np.savez(folder / f"{name}.npz", points=points, label=label, classes=np.array(["ball", "rod"]))
+    model = {"num_layers": 1, "num_features": 4, "lmax": 1, "num_radial": 4, "num_neighbors": 6, "head_hidden": [8]}
+    raw = {
+        "task": "classification",
+        "data": {"train": ".", "test": "."},
+        "model": {"architecture": "tensor_field_network", **model},
+        "training": {"output": "run", "max_epochs": 1, "batch_size": 8, "threads": 1, "device": "cpu"},
+    }
+    (folder / "a.yaml").write_text(yaml.safe_dump(raw))
+    return folder
+
+
+def test_classification_then_eval(clouds, capsys):
+    assert main(["train", str(clouds / "a.yaml"), "training.max_epochs=2"]) == 0
+    printed = capsys.readouterr()
+    assert "Report: " in printed.out
+    assert "error" not in printed.err
+    model = str(clouds / "run" / "model.eqg")
+    arguments = [model, str(clouds), "--split", "train", "--batch-size", "3", "--device", "cpu"]
+    assert main(["eval", *arguments, "--output", str(clouds / "pred.csv")]) == 0
+    printed = capsys.readouterr().out
+    for words in ("accuracy (%)", "Confusion matrix", "ball", "16", "pred.csv"):
+        assert words in printed
+    lines = (clouds / "pred.csv").read_text().splitlines()
+    assert lines[0] == "name,class,predicted,probability"
+    assert len(lines) == 17
+    assert {line.split(",")[1] for line in lines[1:]} == {"ball", "rod"}
+
+    def error_of(*arguments: str) -> str:
+        assert main(["eval", model, *arguments, "--device", "cpu"]) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: ")
+        assert "Traceback" not in printed
+        assert "--debug" not in printed
+        return printed
+
+    assert "came --energy-key. Leave --energy-key out" in error_of(str(clouds), "--energy-key", "E")
+    assert "split 'valid'" in error_of(str(clouds), "--split", "valid")
+    assert "nowhere" in error_of(str(clouds / "nowhere"))
+    np.savez(clouds / "other.npz", points=np.zeros((2, 9, 3)), label=[0, 1], classes=np.array(["rod", "cone"]))
+    assert "other.npz': expected only classes that are trained (ball, rod), came cone" in error_of(
+        str(clouds / "other.npz")
+    )
+    features = {"features": np.zeros((2, 9, 1)), "irreps": np.array("1x0e")}
+    np.savez(clouds / "other.npz", points=np.zeros((2, 9, 3)), label=[0, 0], classes=np.array(["rod"]), **features)
+    assert "expected features of points as in training (''), came '1x0e'" in error_of(str(clouds / "other.npz"))
+    (clouds / "other.npz").unlink()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("task=clasification", "Did you mean 'classification'?"),
+        ("data.num_points=99", "data.train: expected clouds of at least data.num_points = 99 points, came 16"),
+        ("data.energy_key=E", "unknown key 'data.energy_key'"),
+        ("training.keep=best_valid", "data.valid: expected validation clouds for training.keep: best_valid, came null"),
+    ],
+)
+def test_classification_mistakes(clouds, capsys, override, message):
+    assert main(["train", str(clouds / "a.yaml"), override, "training.output=nowhere"]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert not Path("nowhere").exists()
+
+
+def test_a_missing_package_is_no_mistake_of_ours(folder, capsys, monkeypatch):
+    def read(*arguments):
+        raise ImportError("Reading 'a.h5' needs h5py, which is not installed.")
+
+    monkeypatch.setattr("eqgraph.train.load_config", read)
+    assert main(["train", str(folder / "configs" / "a.yaml")]) == 2
+    assert capsys.readouterr().err == "error: Reading 'a.h5' needs h5py, which is not installed.\n"

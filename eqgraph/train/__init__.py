@@ -1,17 +1,35 @@
-"""Training a potential: config, loss, Lightning module and data module, evaluation, reports."""
+"""Training: configs, Lightning modules and data modules, evaluation, reports. What potentials and point clouds share is here."""
 
-from .config import Config
 from .config_file import load_config, parse_config
-from .data import read_labelled
-from .evaluate import Evaluation, evaluate, write_predictions
-from .fit import FitResult, TrainingInterrupted, fit
-from .loss import Loss
-from .metrics import ErrorRow, ErrorSum, PotentialErrors
+from .fit import TrainingInterrupted, fit
 from .module import DivergedError
+from .points import (
+    ClassScores,
+    PartScores,
+    PointsConfig,
+    PointsEvaluation,
+    evaluate_points,
+    evaluate_points_file,
+    evaluation_tables,
+    write_class_predictions,
+)
+from .potential import (
+    Config,
+    ErrorRow,
+    ErrorSum,
+    Evaluation,
+    Loss,
+    PotentialErrors,
+    error_table,
+    evaluate,
+    read_labelled,
+    write_predictions,
+)
 from .settings import choose_device
-from .tables import error_table
+from .task import FitResult
 
 __all__ = [
+    "ClassScores",
     "Config",
     "DivergedError",
     "ErrorRow",
@@ -19,14 +37,21 @@ __all__ = [
     "Evaluation",
     "FitResult",
     "Loss",
+    "PartScores",
+    "PointsConfig",
+    "PointsEvaluation",
     "PotentialErrors",
     "TrainingInterrupted",
     "choose_device",
     "error_table",
     "evaluate",
+    "evaluate_points",
+    "evaluate_points_file",
+    "evaluation_tables",
     "fit",
     "load_config",
     "parse_config",
     "read_labelled",
+    "write_class_predictions",
     "write_predictions",
 ]

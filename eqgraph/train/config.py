@@ -1,10 +1,10 @@
-"""What the YAML file of `eqgraph train` may say: one class per section, one description (with its unit) per key."""
+"""What the YAML file of `eqgraph train` may say of any training: a class per section, a description (with its unit) per key."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,8 +19,6 @@ from pydantic import (
     Tag,
     model_validator,
 )
-
-from eqgraph.models import MODELS
 
 DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
 
@@ -77,13 +75,13 @@ def _paths(value: Any) -> Any:
     return [value] if isinstance(value, str | Path) else value
 
 
-def _some_paths(value: Any) -> Any:
+def some_paths(value: Any) -> Any:
     if value in ([], {}, None):
         raise ValueError("at least one path")
     return _paths(value)
 
 
-def _named_paths(value: Any) -> Any:
+def named_paths(value: Any) -> Any:
     """One path, several, or {name: path}: always {name: path}; a path without a name is called by its stem.
 
     Names stand beside "train" and "valid" in tables and file names, so they differ from these and from each other there, even
@@ -119,106 +117,46 @@ def _device(value: str) -> str:
     return value
 
 
-def _held_out(value: Any) -> Any:
-    """A path, a whole number of structures, or a fraction."""
+def held_out(value: Any, thing: str = "structure") -> Any:
+    """A path, a whole number of structures (or other things), or a fraction."""
     if isinstance(value, str | Path):
         return Path(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a path, a number of structures (50) or a fraction of data.train (0.1)")
+        raise ValueError(f"a path, a number of {thing}s (50) or a fraction of data.train (0.1)")
     if isinstance(value, int) and value < 1:
-        raise ValueError("at least 1 structure, or a fraction between 0 and 1")
+        raise ValueError(f"at least 1 {thing}, or a fraction between 0 and 1")
     if isinstance(value, float) and not 0 < value < 1:
-        raise ValueError("a fraction between 0 and 1, or a whole number of structures")
+        raise ValueError(f"a fraction between 0 and 1, or a whole number of {thing}s")
     return value
 
 
-def _atomic_energies(value: Any) -> Any:
-    ways = ("auto", "isolated", "least_squares", "mean")
-    if value in ways:
-        return value
-    if isinstance(value, dict) and value:
-        try:
-            return {str(symbol): float(energy) for symbol, energy in value.items()}
-        except (TypeError, ValueError):
-            pass
-    raise ValueError(f"one of {', '.join(ways)}, or a number in eV for each element such as {{H: -13.6, O: -2040.1}}")
+class Section(BaseModel):
+    """A part of the file, in which nothing unknown may stand."""
 
-
-class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
-class DataConfig(_Section):
-    """Where the structures are and what their labels are called."""
-
-    train: Annotated[list[Path], BeforeValidator(_some_paths)] = Field(
-        description="path, or list of paths, of the training structures (any format that ASE reads)"
-    )
-    valid: Annotated[int | float | Path, BeforeValidator(_held_out)] = Field(
-        0.1,
-        description="path of the validation structures, or how many structures (or what fraction) of train to hold out",
-    )
-    test: Annotated[dict[str, Path], BeforeValidator(_named_paths)] = Field(
-        {},
-        description="path, list of paths or {name: path} of structures for the error table after the training; names other than "
-        "train and valid",
-    )
-    isolated_atoms: Path | None = Field(
-        None, description="path of isolated atoms, one of each element, whose energies are the E0s"
-    )
-    energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
-    forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
-    stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
-    atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
-        "auto",
-        description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
-        "mean (one number per atom for all elements), auto (the first of isolated and least_squares that is possible; mean if all "
-        "structures have the same composition) or {symbol: eV}",
-    )
-
-
-class ModelConfig(_Section):
+class ModelSection(Section):
     """Which architecture, and (in the same section) the keys of that architecture's own config."""
 
     model_config = ConfigDict(extra="allow")
 
-    architecture: Literal[tuple(MODELS)] = Field(
-        "nequip", description="name of the network, a key of eqgraph.models.MODELS"
-    )
-    cutoff: PositiveFloat = Field(
-        5.0, le=100, description="distance in Å (not nm, pm or bohr) up to which atoms are neighbors, usually 4 to 6"
-    )
+    architectures: ClassVar[dict[str, tuple[type[BaseModel], type]]]
+    """Name -> config and module."""
+    architecture: str
 
     @property
     def network(self) -> BaseModel:
         """The architecture's own config."""
-        return MODELS[self.architecture][0].model_validate(self.model_extra or {})
+        return self.architectures[self.architecture][0].model_validate(self.model_extra or {})
 
     @model_validator(mode="after")
-    def _check_network(self) -> ModelConfig:
+    def _check_network(self) -> ModelSection:
         self.__pydantic_extra__ = self.network.model_dump(mode="json")
         return self
 
 
-class LossConfig(_Section):
-    """Weights of the mean squared errors, see `eqgraph.train.Loss`."""
-
-    energy: NonNegativeFloat = Field(
-        1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²"
-    )
-    forces: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of a force component, (eV/Å)²")
-    stress: NonNegativeFloat = Field(
-        0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²"
-    )
-
-    @model_validator(mode="after")
-    def _check_any(self) -> LossConfig:
-        if self.energy == self.forces == self.stress == 0:
-            raise ValueError("at least one weight above zero")
-        return self
-
-
-class OptimizerConfig(_Section):
+class OptimizerConfig(Section):
     """Adam, or AdamW with decoupled weight decay."""
 
     name: Literal["adam", "adamw"] = Field("adam", description="adam or adamw")
@@ -228,7 +166,7 @@ class OptimizerConfig(_Section):
     clip_gradient: PositiveFloat | None = Field(10.0, description="largest norm of the gradient, or null for no limit")
 
 
-class PlateauSchedule(_Section):
+class PlateauSchedule(Section):
     """Lower the learning rate when the validation loss stops falling."""
 
     name: Literal["plateau"] = "plateau"
@@ -237,7 +175,7 @@ class PlateauSchedule(_Section):
     min_learning_rate: NonNegativeFloat = Field(1e-6, description="learning rate below which it does not fall")
 
 
-class CosineSchedule(_Section):
+class CosineSchedule(Section):
     """Anneal the learning rate along half a cosine, by steps or by time, whichever is further."""
 
     name: Literal["cosine"] = "cosine"
@@ -247,7 +185,7 @@ class CosineSchedule(_Section):
     final_fraction: float = Field(0.01, ge=0, le=1, description="learning rate at the end as a fraction of the first")
 
 
-class ConstantSchedule(_Section):
+class ConstantSchedule(Section):
     """Leave the learning rate as it is."""
 
     name: Literal["constant"] = "constant"
@@ -269,7 +207,7 @@ ScheduleConfig = Annotated[
 ]
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """How long, where to and on what."""
 
     output: Path = Field(description="directory for the model, the checkpoint, the tables and the plots")
@@ -277,6 +215,12 @@ class TrainingConfig(_Section):
     resume: bool = Field(False, description="true to go on from last.ckpt in the output directory")
     seed: int = Field(
         0, ge=0, lt=2**32, description="seed of the weights, of the split and of the order of the structures"
+    )
+    seeds: PositiveInt = Field(
+        1, description="runs with the seeds seed, seed + 1 and so on, each in a directory of its own (seed_0, ...)"
+    )
+    keep: Literal["best_valid", "final"] = Field(
+        "best_valid", description="the model that is kept and evaluated: best_valid or that of the final epoch"
     )
     batch_size: PositiveInt = Field(5, description="structures per optimizer step")
     valid_batch_size: PositiveInt = Field(
@@ -299,25 +243,4 @@ class TrainingConfig(_Section):
     threads: PositiveInt | None = Field(
         None, description="CPU threads of PyTorch, or null for at most 4 of those there are"
     )
-    compile: bool = Field(
-        False,
-        description="compile the training step: minutes at the start, then a quarter to a third less time per step",
-    )
     deterministic: bool = Field(True, description="same seed, same machine, same numbers; false may be faster on a GPU")
-
-
-class Config(_Section):
-    """Everything that `eqgraph train` needs to know.
-
-    Example:
-        >>> config = Config(data={"train": "train.xyz"}, training={"output": "runs/first", "max_time": "4 min"})
-        >>> config.training.max_time, config.schedule.name
-        (240.0, 'cosine')
-    """
-
-    data: DataConfig
-    model: ModelConfig = Field(default_factory=ModelConfig)
-    loss: LossConfig = Field(default_factory=LossConfig)
-    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
-    schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
-    training: TrainingConfig

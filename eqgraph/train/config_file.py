@@ -1,4 +1,4 @@
-"""From a YAML file and `section.key=value` overrides to a Config, with one readable line for every mistake."""
+"""From a YAML file and `section.key=value` overrides to a task's config, with one readable line for every mistake."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from eqgraph.models import MODELS
+from .config import SCHEDULES, CosineSchedule, ModelSection, Section, schedule_name
+from .tasks import DEFAULT_TASK, TASKS
+from .yaml_file import parse_yaml, read_yaml
 
-from .config import SCHEDULES, Config, CosineSchedule, schedule_name
 
-
-def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Section:
     """Read a YAML file, then apply `section.key=value` overrides (values are YAML).
 
     Relative paths in the file are relative to the file's folder, those in overrides to the working directory.
@@ -29,8 +28,8 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     if not path.is_file():
         raise FileNotFoundError(f"Expected a YAML file, found none at '{path}'. Check the path.")
     raw = read_yaml(path)
-    if not isinstance(raw, dict) or not all(isinstance(section, dict) for section in raw.values()):
-        sections = ", ".join(f"{name}:" for name in Config.model_fields)
+    if not isinstance(raw, dict) or not any(isinstance(section, dict) for section in raw.values()):
+        sections = ", ".join(f"{name}:" for name in TASKS[DEFAULT_TASK].config_class.model_fields if name != "task")
         raise ValueError(
             f"'{path}': expected sections ({sections}) with keys below them, came something else. Indent each key below its section."
         )
@@ -38,9 +37,9 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     for override in overrides:
         name, equals, text = override.partition("=")
         keys = name.strip().split(".")
-        if not equals or len(keys) < 2 or not all(keys):
+        if not equals or not all(keys) or (len(keys) < 2 and keys != ["task"]):
             raise ValueError(f"Expected section.key=value, came '{override}'. An example: training.max_epochs=100.")
-        value = _parse(text, f"override '{override}'")
+        value = parse_yaml(text, f"override '{override}'")
         for key in reversed(keys):
             value = {key: value}
         _resolve_paths(value, Path.cwd())
@@ -48,8 +47,8 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     return parse_config(raw, source=str(path))
 
 
-def parse_config(raw: dict[str, Any], source: str = "config") -> Config:
-    """Validate nested dicts; like `Config(**raw)`, but an error is one readable line per key.
+def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
+    """Validate nested dicts; like `Config(**raw)` of the task that they name, but an error is one readable line per key.
 
     Raises:
         ValueError: names each key that is unknown, missing or of the wrong type, what was expected and what came.
@@ -60,51 +59,12 @@ def parse_config(raw: dict[str, Any], source: str = "config") -> Config:
         ...
         ValueError: config: unknown key 'training.max_epoch'. Did you mean 'training.max_epochs'?
     """
+    if (task := raw.get("task", DEFAULT_TASK)) not in list(TASKS):
+        raise ValueError(f"{source}: 'task': expected one of {', '.join(TASKS)}, came {task!r}. {_nearest_task(task)}")
     try:
-        return Config.model_validate(raw)
+        return TASKS[task].config_class.model_validate(raw)
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, raw))) from None
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a key that appears twice is an error instead of a silent choice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"key '{key}' appears twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """What a YAML file says.
-
-    Raises:
-        ValueError: if it is not YAML in UTF-8; names the file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"'{path}': expected text in UTF-8, came the byte 0x{error.object[error.start]:02x} in line {line}. Save the file as "
-            "UTF-8."
-        ) from None
-    return _parse(text, f"'{path}'")
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, _UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ValueError(f"{source}: expected YAML, came {error.problem}{where}. Correct that line.") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{source}: expected YAML, came {error}. Correct it.") from None
 
 
 def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
@@ -163,20 +123,29 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
 
 
 def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Section name -> its keys with their pydantic fields, for the architecture and the schedule that `raw` names."""
+    """Section name -> its keys with their pydantic fields, for the task, the architecture and the schedule that `raw` names."""
     sections: dict[str, dict[str, Any]] = {}
-    for name, field in Config.model_fields.items():
-        kind = (
-            SCHEDULES.get(schedule_name(raw.get(name) or {}), CosineSchedule)
-            if name == "schedule"
-            else field.annotation
-        )
-        sections[name] = dict(kind.model_fields)
-    model = raw.get("model")
-    architecture = model.get("architecture", "nequip") if isinstance(model, dict) else "nequip"
-    if architecture in MODELS:
-        sections["model"] |= MODELS[architecture][0].model_fields
+    for name, field in TASKS[raw.get("task", DEFAULT_TASK)].config_class.model_fields.items():
+        kind = field.annotation
+        if name == "schedule":
+            kind = SCHEDULES.get(schedule_name(raw.get(name) or {}), CosineSchedule)
+        sections[name] = {} if name == "task" else dict(kind.model_fields)
+        if name == "model":
+            sections[name] |= _network_fields(kind, raw.get(name))
     return sections
+
+
+def _network_fields(kind: type[ModelSection], model: Any) -> dict[str, Any]:
+    """The keys of the architecture that a section `model` names."""
+    default = kind.model_fields["architecture"].default
+    architecture = model.get("architecture", default) if isinstance(model, dict) else default
+    known = kind.architectures.get(architecture) if isinstance(architecture, str) else None
+    return {} if known is None else {**known[0].model_fields}
+
+
+def _nearest_task(task: Any) -> str:
+    nearest = difflib.get_close_matches(str(task), TASKS, n=1)
+    return f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
 
 
 def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:

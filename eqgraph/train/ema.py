@@ -58,7 +58,7 @@ class RunningMean:
 
 
 class EMA(Callback):
-    """Validate with the running mean of the weights of `module.potential`, and keep it in checkpoints.
+    """Validate with the running mean of the weights of `module.model`, and keep it in checkpoints.
 
     Args:
         decay: see `RunningMean`; zero validates the weights as they are.
@@ -70,20 +70,20 @@ class EMA(Callback):
         self._restored: dict[str, Any] | None = None
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.mean = RunningMean(module.potential, self.decay)
+        self.mean = RunningMean(module.model, self.decay)
         if self._restored is not None:
             self.mean.num_updates = self._restored["num_updates"]
             for name, tensor in self.mean.state.items():
                 tensor.copy_(self._restored["state"][name])
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *args: Any) -> None:
-        self.mean.update(module.potential)
+        self.mean.update(module.model)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.mean.swap(module.potential)
+        self.mean.swap(module.model)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        self.mean.swap(module.potential)
+        self.mean.swap(module.model)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.mean is None else {"num_updates": self.mean.num_updates, "state": self.mean.state}

@@ -1,62 +1,46 @@
-"""From a config to a trained potential on disk, with its tables and plots."""
+"""From a config to a trained model on disk, with its tables and plots."""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
 from rich.console import Console
 
-from eqgraph.models import Potential, build_potential, load_potential
-
 from .checkpoint import CheckpointFile
-from .compiled_loss import why_not
-from .config import Config
-from .data import PotentialData
+from .choices import choices_table
+from .config import Section, TrainingConfig
 from .ema import EMA
-from .evaluate import Evaluation, evaluate
+from .epoch_seed import EpochSeed
 from .history import History
-from .metrics import PotentialErrors
-from .module import DivergedError, PotentialModule
+from .module import DivergedError, TrainingModule
 from .output import RunDirectory
 from .progress import TrainingProgress
-from .report import plot_learning_curve, plot_parity
-from .save_best import SaveBest
+from .save_model import SaveBest, SaveLast
+from .seeds import fit_seeds, nothing
 from .settings import choose_device, choose_threads, settings
-from .tables import choices_table, error_table, write_errors
-
-_COMPILING_PAYS = 900.0
-"""Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
-UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³"}
+from .task import FitResult, Run, Task
+from .tasks import TASKS
 
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during a training; the message says what is on disk."""
 
 
-@dataclass(frozen=True)
-class FitResult:
-    """What a training leaves behind."""
+def fit(config: Section, console: Console | None = None) -> FitResult:
+    """Train a model, save it, evaluate it, and write tables and plots to `config.training.output`.
 
-    output: Path
-    model: Path  # the best model
-    errors: dict[str, PotentialErrors]  # set of structures -> errors of the best model
-    history: list[dict[str, float]]  # rows of metrics.csv
-
-
-def fit(config: Config, console: Console | None = None) -> FitResult:
-    """Train a potential, save the best, evaluate it, and write tables and plots to `config.training.output`.
-
-    The directory then holds model.eqg (best model), last.ckpt (to resume), config.yaml, metrics.csv (a row per epoch), errors.csv,
-    learning_curve.png and a parity_*.png per set of structures.
+    The directory then holds model.eqg, last.ckpt (to resume), config.yaml, metrics.csv (a row per epoch) and what the task adds: tables
+    of errors and pictures.
 
     Args:
-        config: see `eqgraph.train.Config`.
+        config: see `eqgraph.train.Config` (potentials) and `eqgraph.train.PointsConfig`.
         console: where to print; standard output if None.
 
     Raises:
@@ -66,20 +50,33 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
         TrainingInterrupted: on Ctrl-C; names the last good model.
     """
     console = console or Console()
+    task = TASKS[config.task]
+    if config.training.seeds > 1:
+        return fit_seeds(config, task, console, _fit)
+    return _fit(config, task, console)
+
+
+def _fit(config: Any, task: Task, console: Console, before: Callable[[], None] = nothing) -> FitResult:
     output = RunDirectory(config.training.output)
     output.check(config)
     device = choose_device(config.training.device)
-    if config.training.compile and (reason := why_not()):
-        raise ValueError(f"Expected to compile the training step (training.compile), came: {reason}. Set it to false.")
+    task.check(config)
     with settings(config.training):
-        data = PotentialData(config)
+        data = task.read(config)
         torch.set_num_threads(choose_threads(config.training.threads, data.edges_per_step))
-        potential = _build(config, data)
-        console.print(choices_table(_choices(config, data, potential, device)))
+        model = task.build(config, data)
+        choices = task.choices(config, data, model) | _choices(config, data, device)
+        console.print(choices_table(choices))
         try:
+            before()
             output.open(config)
-            history = _train(config, data, potential, output, device, console)
-            return _report(config, data, output, device, console, history)
+            history = _train(config, task, data, model, output, device, console)
+            if not output.model.is_file():
+                raise DivergedError(
+                    "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for wrong "
+                    "labels in the validation data."
+                )
+            return task.report(Run(config, data, output, device, console, choices, history))
         except DivergedError as error:
             raise DivergedError(f"{error} {_left_behind(output)}") from None
         except OSError as error:
@@ -90,71 +87,22 @@ def fit(config: Config, console: Console | None = None) -> FitResult:
             raise TrainingInterrupted(f"Interrupted. {_left_behind(output)}") from None
 
 
-def _build(config: Config, data: PotentialData) -> Potential:
-    potential = build_potential(
-        config.model.architecture,
-        config.model.network,
-        species=data.species,
-        cutoff=config.model.cutoff,
-        shifts=torch.tensor([data.atomic_energies[number] for number in data.species], dtype=torch.float64),
-        scales=torch.full((len(data.species),), data.scale, dtype=torch.float64),
-        avg_num_neighbors=data.avg_num_neighbors,
-    )
-    potential.network.to(getattr(torch, config.training.dtype))
-    return potential
-
-
-def _choices(config: Config, data: PotentialData, potential: Potential, device: torch.device) -> dict[str, str]:
-    """What is printed once at the start."""
+def _choices(config: Any, data: LightningDataModule, device: torch.device) -> dict[str, str]:
+    """What is printed once at the start, whatever is trained."""
     training = config.training
     threads = torch.get_num_threads()
     hardware = f"{threads} thread{'s' if threads > 1 else ''}"
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
-    energies = ", ".join(f"{symbol} {energy:.4f}" for symbol, energy in data.named_atomic_energies.items())
-    tests = "".join(f", {len(dataset)} test ({name})" for name, dataset in data.test.items())
-    num_parameters = sum(parameter.numel() for parameter in potential.parameters())
-    isolated = data.num_isolated_atoms
-    atoms = f", {isolated} isolated atom{'s' if isolated > 1 else ''} recognized" if isolated else ""
     limit = f", at most {timedelta(seconds=training.max_time)}" if training.max_time else ""
     return {
-        "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
-        "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}{atoms}",
-        "labels": _labels(data),
-        "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
-        "scale": f"{data.scale:.4g} eV ({data.scale_source})",
-        "neighbors": f"{data.avg_num_neighbors:.1f} on average",
-        "loss": ", ".join(f"{name} {weight:g}" for name, weight in config.loss if weight),
         "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, {config.schedule.name} schedule",
         "length": f"{training.max_epochs} epochs of {len(data.train_dataloader())} steps{limit}",
-        "dtype": f"{training.dtype} network, float64 energies",
         "device": f"{device}, {hardware}",
         "backend": f"PyTorch {torch.__version__}, {'deterministic' if training.deterministic else 'not deterministic'}",
-        "compiled": _compiled(training.compile, training.max_time),
         "seed": str(training.seed),
         "output": str(training.output),
     }
-
-
-def _compiled(wanted: bool, max_time: float | None) -> str:
-    """Whether the training step is, and if not paying, why."""
-    if not wanted:
-        return "no"
-    if max_time is not None and max_time < _COMPILING_PAYS:
-        return f"yes, which takes minutes and does not pay in {timedelta(seconds=max_time)}: set training.compile=false"
-    return "yes, the first step takes minutes"
-
-
-def _labels(data: PotentialData) -> str:
-    """How many of the training structures have which label: a part of them without forces should not go unnoticed."""
-    counts = {
-        name: sum(getattr(frame, name) is not None for frame in data.train.frames)
-        for name in ("energy", "forces", "stress")
-    }
-    return (
-        ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count)
-        + " training structures"
-    )
 
 
 def _left_behind(output: RunDirectory) -> str:
@@ -168,34 +116,34 @@ def _left_behind(output: RunDirectory) -> str:
 
 
 def _train(
-    config: Config,
-    data: PotentialData,
-    potential: Potential,
+    config: Any,
+    task: Task,
+    data: LightningDataModule,
+    model: torch.nn.Module,
     output: RunDirectory,
     device: torch.device,
     console: Console,
 ) -> list[dict[str, float]]:
-    training = config.training
+    training: TrainingConfig = config.training
     timer = Timer(timedelta(seconds=training.max_time) if training.max_time else None, verbose=False)
     max_steps = training.max_epochs * len(data.train_dataloader())
 
     def time_progress() -> float:
         return timer.time_elapsed("train") / training.max_time if training.max_time else 0.0
 
-    module = PotentialModule(
-        potential, config.loss, config.optimizer, config.schedule, max_steps, time_progress, training.compile
-    )
-    metadata = {
-        "units": UNITS,
-        "data_hash": data.hash,
-        "E0s": data.named_atomic_energies,
-        "training": config.model_dump(mode="json"),
-    }
-    history = History(output.history, timer)
+    module = task.module(config, data, model, max_steps, time_progress)
+    metadata = {**task.metadata(config, data), "training": config.model_dump(mode="json")}
+    ema, history = EMA(training.ema_decay), History(output.history, timer)
+    keep: Callback
+    if training.keep == "best_valid":
+        keep = SaveBest(output.model, task.save, metadata)
+    else:
+        keep = SaveLast(output.model, task.save, metadata, ema)
     callbacks: list[Callback] = [
         timer,
-        SaveBest(output.model, metadata),
-        EMA(training.ema_decay),
+        EpochSeed(training.seed),
+        keep,
+        ema,
         history,
         TrainingProgress(console, lambda: max(trainer.global_step / max_steps, time_progress())),
         ModelCheckpoint(
@@ -209,7 +157,8 @@ def _train(
         devices=[device.index or 0] if device.type == "cuda" else 1,
         max_epochs=training.max_epochs,
         gradient_clip_val=config.optimizer.clip_gradient,
-        inference_mode=False,  # validation needs derivatives
+        inference_mode=False,  # validation of potentials needs derivatives
+        limit_val_batches=1.0 if data.valid else 0.0,
         callbacks=callbacks,
         plugins=[CheckpointFile()],
         logger=False,
@@ -221,7 +170,7 @@ def _train(
 
 
 def _fit_until_interrupted(
-    trainer: Trainer, module: PotentialModule, data: PotentialData, checkpoint: Path | None
+    trainer: Trainer, module: TrainingModule, data: LightningDataModule, checkpoint: Path | None
 ) -> None:
     """Lightning turns Ctrl-C into SystemExit and then ignores further ones: make it KeyboardInterrupt again."""
     handler = signal.getsignal(signal.SIGINT)
@@ -231,34 +180,3 @@ def _fit_until_interrupted(
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, handler)
-
-
-def _report(
-    config: Config, data: PotentialData, output: RunDirectory, device: torch.device, console: Console, history: list
-) -> FitResult:
-    if not output.model.is_file():
-        raise DivergedError(
-            "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for wrong labels in "
-            "the validation structures."
-        )
-    potential, header = load_potential(output.model, device)
-    potential.requires_grad_(False)
-    evaluations: dict[str, Evaluation] = {}
-    with console.status("Evaluating the best model"):
-        for name, dataset in {"train": data.train, "valid": data.valid, **data.test}.items():
-            evaluations[name] = evaluate(potential, dataset, config.training.valid_batch_size)
-    errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
-    console.print(error_table(errors))
-    write_errors(output.errors, errors)
-    plot_learning_curve(output.learning_curve, history)
-    for name, evaluation in evaluations.items():
-        plot_parity(output.parity(name), evaluation, name)
-    epoch = header["metadata"]["validation"]["epoch"]
-    plots = [output.learning_curve, *map(output.parity, evaluations)]
-    for what, paths in (
-        (f"Best model (epoch {epoch})", [output.model]),
-        ("Tables", [output.history, output.errors]),
-        ("Plots", plots),
-    ):
-        console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
-    return FitResult(output.path, output.model, errors, history)

@@ -11,20 +11,8 @@ from lightning.pytorch.callbacks import Timer
 
 from eqgraph.replacing import replacing
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "seconds",
-    "learning_rate",
-    "train_loss",
-    "valid_loss",
-    "valid_energy_mae_meV_per_atom",
-    "valid_energy_rmse_meV_per_atom",
-    "valid_forces_mae_meV_per_A",
-    "valid_forces_rmse_meV_per_A",
-    "valid_stress_mae_meV_per_A3",
-    "valid_stress_rmse_meV_per_A3",
-)
+COLUMNS = ("epoch", "step", "seconds", "learning_rate", "train_loss", "valid_loss")
+"""Of all trainings; those of `TrainingModule.columns` follow."""
 
 
 class History(Callback):
@@ -41,29 +29,22 @@ class History(Callback):
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         with replacing(self.path) as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, (*COLUMNS, *module.columns()))
             writer.writeheader()
             writer.writerows(self.rows)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        errors = module.errors
         numbers = (
             trainer.current_epoch + 1,
             trainer.global_step,
             round(self.timer.time_elapsed("train"), 3),
             trainer.optimizers[0].param_groups[0]["lr"],
             trainer.callback_metrics["train_loss"].item(),
-            errors.loss(module.weights),
-            1000 * errors.energy_per_atom.mae,
-            1000 * errors.energy_per_atom.rmse,
-            1000 * errors.forces.mae,
-            1000 * errors.forces.rmse,
-            1000 * errors.stress.mae,
-            1000 * errors.stress.rmse,
+            module.valid_loss(),
         )
-        self.rows.append(dict(zip(COLUMNS, numbers, strict=True)))
+        self.rows.append(dict(zip(COLUMNS, numbers, strict=True)) | module.columns())
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, COLUMNS).writerow(self.rows[-1])
+            csv.DictWriter(file, self.rows[-1]).writerow(self.rows[-1])
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

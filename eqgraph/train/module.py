@@ -1,21 +1,18 @@
-"""What Lightning needs to know to train a potential: the steps, the optimizer, the schedule."""
+"""What Lightning needs to know to train anything: the step, the optimizer, the schedule."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch_geometric.data import Data
 
-from eqgraph.models import Potential, Prediction
-
-from .compiled_loss import CompiledLoss
-from .config import CosineSchedule, LossConfig, OptimizerConfig, PlateauSchedule, ScheduleConfig
-from .loss import Loss
-from .metrics import PotentialErrors
+from .config import CosineSchedule, OptimizerConfig, PlateauSchedule, ScheduleConfig
 
 
 class DivergedError(FloatingPointError):
@@ -43,42 +40,61 @@ def cosine_factor(step: int, progress: float, schedule: CosineSchedule) -> float
     return cosine * min(1.0, (step + 1) / max(schedule.warmup_steps, 1))
 
 
-class PotentialModule(LightningModule):
-    """Trains a potential on energies, forces and stress; validates with exact sums over the whole validation set.
+class TrainingModule(LightningModule, ABC):
+    """Trains a model; what is minimized and how it is validated, subclasses say.
 
-    Logs `train_loss` and `valid_loss`; `errors` holds the errors of the last validation.
+    Logs `train_loss` and, where there is a validation, `valid_loss`.
 
     Args:
-        potential: what is trained.
-        loss: weights of its terms.
+        model: what is trained.
         optimizer: which optimizer, and its numbers.
         schedule: how the learning rate changes.
         max_steps: optimizer steps of a full training, for the cosine schedule.
         time_progress: gives the fraction of the allowed time that has passed (0 if there is no limit).
-        compiled: whether to compile the training step.
     """
+
+    rate_unit = "it/s"
+    """Of what the progress bar counts: see size_of."""
 
     def __init__(
         self,
-        potential: Potential,
-        loss: LossConfig,
+        model: torch.nn.Module,
         optimizer: OptimizerConfig,
         schedule: ScheduleConfig,
         max_steps: int,
         time_progress: Callable[[], float] = lambda: 0.0,
-        compiled: bool = False,
     ) -> None:
         super().__init__()
-        self.potential = potential
-        self.weights = loss
-        self.loss = Loss(loss.energy, loss.forces, loss.stress)
-        self._training_loss = CompiledLoss(potential, self.loss) if compiled else self._loss_of
+        self.model = model
         self.optimizer, self.schedule = optimizer, schedule
         self.max_steps, self.time_progress = max_steps, time_progress
-        self.errors = PotentialErrors()
+
+    @abstractmethod
+    def loss_of(self, batch: Data) -> Tensor:
+        """What a step minimizes."""
+
+    @abstractmethod
+    def valid_loss(self) -> float:
+        """The same over the last validation."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, float]:
+        """What `metrics.csv` says of an epoch besides the losses; NaN where there is nothing to say."""
+
+    @abstractmethod
+    def progress(self) -> str:
+        """What the progress bar says besides the loss."""
+
+    @abstractmethod
+    def validation(self) -> list[dict[str, Any]]:
+        """What the model file says of the last validation."""
+
+    def size_of(self, batch: Data) -> int:
+        """What a step adds to the count of the progress bar."""
+        return 1
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
-        loss = self._training_loss(batch)
+        loss = self.loss_of(batch)
         if not loss.isfinite():
             raise DivergedError(
                 f"Expected a finite loss, came {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}. "
@@ -87,21 +103,15 @@ class PotentialModule(LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=batch.num_graphs)
         return loss
 
-    def on_validation_epoch_start(self) -> None:
-        self.errors = PotentialErrors()
-
-    def validation_step(self, batch: Data, batch_idx: int) -> None:
-        self.errors.update(self._predict(batch), batch)
-
     def on_validation_epoch_end(self) -> None:
-        self.log("valid_loss", self.errors.loss(self.weights))
+        self.log("valid_loss", self.valid_loss())
         if isinstance(self.schedule, PlateauSchedule):
-            self.lr_schedulers().step(self.errors.loss(self.weights))
+            self.lr_schedulers().step(self.valid_loss())
 
     def configure_optimizers(self) -> dict:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer.name]
         optimizer = kind(
-            self.potential.parameters(),
+            self.model.parameters(),
             lr=self.optimizer.learning_rate,
             weight_decay=self.optimizer.weight_decay,
             amsgrad=self.optimizer.amsgrad,
@@ -125,9 +135,3 @@ class PotentialModule(LightningModule):
 
     def _cosine(self, step: int) -> float:
         return cosine_factor(step, max(step / self.max_steps, self.time_progress()), self.schedule)
-
-    def _loss_of(self, batch: Data) -> Tensor:
-        return self.loss(self._predict(batch), batch)
-
-    def _predict(self, batch: Data) -> Prediction:
-        return self.potential(batch, forces=self.loss.forces > 0, stress=self.loss.stress > 0)

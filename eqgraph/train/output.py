@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from eqgraph.replacing import replacing
 
 from .checkpoint import read_checkpoint
-from .config import Config, name_in_file
-from .config_file import read_yaml
+from .config import Section, name_in_file
+from .yaml_file import read_yaml
 
 # what a resumed run may do differently: how long, and on what
 _MAY_CHANGE = {
@@ -27,32 +28,59 @@ _MAY_CHANGE = {
             "early_stopping",
             "device",
             "threads",
+            "seeds",
         )
     ),
 }
 
 
+_FILES = (
+    "config.yaml",
+    "model.eqg",
+    "last.ckpt",
+    "metrics.csv",
+    "errors.csv",
+    "scores.csv",
+    "seeds.csv",
+    "report.html",
+    "learning_curve.png",
+    "per_class.png",
+    "parity_*.png",
+    "confusion_*.png",
+)
+"""What any run may leave."""
+
+
 class RunDirectory:
-    """Names of the files of a run.
+    """Names of the files of a run, or of several with different seeds.
 
     Args:
         path: of the directory; it need not exist yet.
+        seeds: number of runs; several are in sub-directories.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, seeds: int = 1) -> None:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.model = self.path / "model.eqg"
-        self.checkpoint = self.path / "last.ckpt"
+        self.checkpoint = (self.path if seeds == 1 else self.of_seed(0)) / "last.ckpt"
         self.history = self.path / "metrics.csv"
         self.errors = self.path / "errors.csv"
+        self.scores = self.path / "scores.csv"
+        self.seeds = self.path / "seeds.csv"
+        self.report = self.path / "report.html"
         self.learning_curve = self.path / "learning_curve.png"
+        self.per_class = self.path / "per_class.png"
 
-    def parity(self, name: str) -> Path:
-        """The parity plot of a set of structures."""
-        return self.path / f"parity_{name_in_file(name)}.png"
+    def picture(self, kind: str, name: str) -> Path:
+        """The picture ("parity" or "confusion") of a set of structures or clouds."""
+        return self.path / f"{kind}_{name_in_file(name)}.png"
 
-    def check(self, config: Config) -> None:
+    def of_seed(self, index: int) -> Path:
+        """The directory of one of several runs."""
+        return self.path / f"seed_{index}"
+
+    def check(self, config: Section) -> None:
         """Refuse a directory that holds a run, unless told what to do with it.
 
         Raises:
@@ -83,7 +111,7 @@ class RunDirectory:
                 "that run or training.resume=true to go on with it."
             )
 
-    def open(self, config: Config) -> None:
+    def open(self, config: Section) -> None:
         """Make the directory, remove an older run's files unless that run is resumed (and nothing else), write the config."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not config.training.resume:
@@ -95,10 +123,13 @@ class RunDirectory:
             text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
             temporary.write_text(text, encoding="utf-8")
 
-    def _check_same(self, config: Config) -> None:
+    def _check_same(self, config: Section) -> None:
         before = self._config_before()
         now = config.model_dump(mode="json")
-        different = [
+        different = []
+        if before.pop("task", "potential") != (task := now.pop("task")):
+            different.append(f"task (now {task!r})")
+        different += [
             f"{section}.{key} ({before.get(section, {}).get(key)!r} before, {value!r} now)"
             for section, keys in now.items()
             for key, value in keys.items()
@@ -110,7 +141,7 @@ class RunDirectory:
                 f"{', '.join(different)}. Set them back, or start a new run in another directory."
             )
 
-    def _config_before(self) -> dict[str, dict]:
+    def _config_before(self) -> dict[str, Any]:
         restore = (
             "Restore the config that the run was started with, or set training.resume=false and training.overwrite=true to "
             "start again."
@@ -123,12 +154,14 @@ class RunDirectory:
             before = read_yaml(self.config)
         except ValueError as error:
             raise ValueError(f"{error} It is the config of the run to resume. {restore}") from None
-        if not isinstance(before, dict) or not all(isinstance(section, dict) for section in before.values()):
+        if not isinstance(before, dict) or not all(
+            isinstance(section, dict) for name, section in before.items() if name != "task"
+        ):
             raise ValueError(
                 f"Expected the config of the run to resume in '{self.config}', came a file without its sections. {restore}"
             )
         return before
 
     def _found(self) -> list[Path]:
-        files = (self.config, self.model, self.checkpoint, self.history, self.errors, self.learning_curve)
-        return [file for file in files if file.exists()] + sorted(self.path.glob("parity_*.png"))
+        patterns = [*_FILES, *(f"seed_[0-9]*/{name}" for name in _FILES)]
+        return [file for pattern in patterns for file in sorted(self.path.glob(pattern))]

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
+from torch_geometric.data import Data
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -26,7 +27,7 @@ class _TwoLineBar(Progress):
 
 
 class TrainingProgress(ProgressBar):
-    """Epoch, rate, training loss and the last validation errors: a moving bar in a terminal, a line now and then in a log file.
+    """Epoch, rate, training loss and what the module says besides: a moving bar in a terminal, a line now and then in a log file.
 
     Args:
         console: where to print.
@@ -38,7 +39,7 @@ class TrainingProgress(ProgressBar):
         self.console, self.progress = console, progress
         self._bar: _TwoLineBar | None = None
         self._enabled = True
-        self._epoch, self._rate, self._loss, self._valid = 0, 0.0, float("nan"), ""
+        self._epoch, self._rate, self._loss = 0, 0.0, float("nan")
         self._step_time = self._line_time = time.monotonic()
 
     def disable(self) -> None:
@@ -66,30 +67,25 @@ class TrainingProgress(ProgressBar):
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._epoch = trainer.current_epoch + 1
 
-    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Data, *args: Any
+    ) -> None:
         now = time.monotonic()
-        rate = 1 / max(now - self._step_time, 1e-9)
+        rate = module.size_of(batch) / max(now - self._step_time, 1e-9)
         self._rate = 0.95 * self._rate + 0.05 * rate if self._rate else rate
         self._loss = outputs["loss"].item()
         self._step_time = now
-        self._show(trainer)
+        self._show(trainer, module)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        named = (
-            ("E", module.errors.energy_per_atom, "meV/atom"),
-            ("F", module.errors.forces, "meV/Å"),
-            ("S", module.errors.stress, "meV/Å³"),
-        )
-        shown = [f"{name} {1000 * errors.rmse:.1f} {unit}" for name, errors, unit in named if errors.count]
-        self._valid = " · valid RMSE " + ", ".join(shown)
         self._step_time = time.monotonic()  # the rate is that of training steps
-        self._show(trainer)
+        self._show(trainer, module)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         if self._bar is not None:
-            self._show(trainer)
+            self._show(trainer, module)
         else:
-            self._print_line(trainer)
+            self._print_line(trainer, module)
         self._stop()
 
     def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
@@ -98,27 +94,28 @@ class TrainingProgress(ProgressBar):
     def _where(self, trainer: Trainer) -> str:
         return f"epoch {self._epoch}/{trainer.max_epochs}"
 
-    def _numbers(self) -> str:
-        return f"loss {self._loss:.3g}{self._valid}"
+    def _rate_text(self, module: LightningModule) -> str:
+        return f"{self._rate:.1f} {module.rate_unit}"
 
-    def _show(self, trainer: Trainer) -> None:
+    def _numbers(self, module: LightningModule) -> str:
+        return f"loss {self._loss:.3g}{module.progress()}"
+
+    def _show(self, trainer: Trainer, module: LightningModule) -> None:
         if self._bar is not None:
-            self._bar.numbers = self._numbers()
+            self._bar.numbers = self._numbers(module)
             self._bar.update(
                 self._task,
                 completed=min(self.progress(), 1.0),
                 description=self._where(trainer),
-                rate=f"{self._rate:.1f} it/s",
+                rate=self._rate_text(module),
             )
         elif time.monotonic() - self._line_time > SECONDS_BETWEEN_LINES:
-            self._print_line(trainer)
+            self._print_line(trainer, module)
 
-    def _print_line(self, trainer: Trainer) -> None:
+    def _print_line(self, trainer: Trainer, module: LightningModule) -> None:
         self._line_time = time.monotonic()
         if self._enabled:
-            line = (
-                f"{self._where(trainer)} · {min(self.progress(), 1.0):.0%} · {self._rate:.1f} it/s · {self._numbers()}"
-            )
+            line = f"{self._where(trainer)} · {min(self.progress(), 1.0):.0%} · {self._rate_text(module)} · {self._numbers(module)}"
             self.console.print(line, soft_wrap=True, highlight=False)
 
     def _stop(self) -> None:

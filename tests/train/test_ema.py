@@ -60,9 +60,9 @@ def test_decay_zero_follows_the_weights():
 def test_validation_sees_the_mean_and_training_the_weights():
     module, ema = LightningModule(), EMA(0.9)
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
-    module.potential = torch.nn.Linear(2, 1)
+    module.model = torch.nn.Linear(2, 1)
     ema.on_fit_start(trainer, module)
-    weight = module.potential.weight
+    weight = module.model.weight
     mean, now = weight.detach().clone(), weight.detach() + 1.0
     weight.data.copy_(now)
     ema.on_validation_start(trainer, module)
@@ -81,4 +81,4 @@ def test_the_saved_model_is_the_mean(raw):
         if name in mean:
             assert torch.equal(tensor, mean[name]), name
     trained = checkpoint["state_dict"]
-    assert any(not torch.equal(tensor, trained[f"potential.{name}"]) for name, tensor in mean.items())
+    assert any(not torch.equal(tensor, trained[f"model.{name}"]) for name, tensor in mean.items())

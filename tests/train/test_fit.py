@@ -22,7 +22,7 @@ from rich.console import Console
 from eqgraph.calculators import EqgraphCalculator
 from eqgraph.models import load_potential
 from eqgraph.train import DivergedError, FitResult, TrainingInterrupted, fit, parse_config
-from eqgraph.train.module import PotentialModule
+from eqgraph.train.potential.module import PotentialModule
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -40,7 +40,7 @@ def _no_pictures(request, monkeypatch):
 
 
 def no_pictures(monkeypatch):
-    module = importlib.import_module("eqgraph.train.fit")  # the attribute of that name is the function
+    module = importlib.import_module("eqgraph.train.potential.task")  # the attribute of that name is the function
     monkeypatch.setattr(module, "plot_parity", lambda *arguments: None)
     monkeypatch.setattr(module, "plot_learning_curve", lambda *arguments: None)
 
@@ -274,7 +274,7 @@ def test_diverged_training_is_named(raw, console, monkeypatch):
     def diverge(self, batch, batch_idx):
         if self.current_epoch == 2:
             with torch.no_grad():
-                next(self.potential.parameters()).fill_(torch.nan)
+                next(self.model.parameters()).fill_(torch.nan)
         return training_step(self, batch, batch_idx)
 
     monkeypatch.setattr(PotentialModule, "training_step", diverge)
@@ -285,7 +285,7 @@ def test_diverged_training_is_named(raw, console, monkeypatch):
 
 
 def test_never_a_finite_validation(raw, console, monkeypatch):
-    monkeypatch.setattr("eqgraph.train.metrics.PotentialErrors.loss", lambda self, weights: float("nan"))
+    monkeypatch.setattr("eqgraph.train.potential.metrics.PotentialErrors.loss", lambda self, weights: float("nan"))
     with pytest.raises(
         DivergedError,
         match=r"Expected a finite validation loss at least once, came none\. Lower .*\. The last checkpoint",
@@ -454,7 +454,7 @@ def test_gradient_is_clipped(raw, console, monkeypatch):
     norms = []
 
     def record(self, *arguments):
-        gradients = [p.grad for p in self.potential.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norms.append(torch.stack([gradient.norm() for gradient in gradients]).norm().item())
 
     monkeypatch.setattr(PotentialModule, "on_train_batch_end", record)
@@ -462,3 +462,44 @@ def test_gradient_is_clipped(raw, console, monkeypatch):
     run(raw, console, max_epochs=1)
     assert norms
     assert max(norms) <= 1e-3 * (1 + 1e-4)
+
+
+def test_several_seeds(shared_run, raw, console):
+    result = run(raw, console, seeds=2)
+    assert [path.name for path in sorted(result.output.iterdir())] == ["config.yaml", "seed_0", "seed_1", "seeds.csv"]
+    assert_same_weights(result.model, shared_run.model)
+    with (result.output / "seeds.csv").open() as file:
+        (row,) = [
+            row for row in csv.DictReader(file) if (row["structures"], row["quantity"]) == ("test", "energy RMSE")
+        ]
+    errors = [1000 * seed.errors["test"].energy.rmse for seed in result.seeds]
+    assert [float(row["seed_0"]), float(row["seed_1"])] == pytest.approx(errors)
+    assert float(row["mean"]) == pytest.approx(sum(errors) / 2)
+    assert float(row["deviation"]) == pytest.approx(abs(errors[0] - errors[1]) / 2**0.5)
+
+
+def test_interrupted_between_seeds(raw, console, monkeypatch):
+    training_step = PotentialModule.training_step
+
+    def interrupt(self, batch, batch_idx):
+        if torch.initial_seed() >= 1_000_003:  # of the second seed
+            raise KeyboardInterrupt
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(PotentialModule, "training_step", interrupt)
+    with pytest.raises(TrainingInterrupted, match="No model had been saved yet"):
+        run(raw, console, seeds=2, max_epochs=2)
+    monkeypatch.setattr(PotentialModule, "training_step", training_step)
+    result = run(raw, console, seeds=2, max_epochs=2, resume=True)
+    assert [len(seed.history) for seed in result.seeds] == [2, 2]
+    assert result.seeds[0].history != result.seeds[1].history
+
+
+def test_the_final_model_is_kept_if_asked_for(raw, console):
+    raw["optimizer"] = {"learning_rate": 1.0}
+    raw["schedule"] = {"name": "constant"}
+    result = run(raw, console, keep="final", max_epochs=4)
+    assert load_potential(result.model)[1]["metadata"]["validation"]["epoch"] == 4
+    last = result.history[-1]
+    assert 1000 * result.errors["valid"].forces.rmse == pytest.approx(last["valid_forces_rmse_meV_per_A"], rel=1e-5)
+    assert "Final model (epoch 4)" in console.file.getvalue()

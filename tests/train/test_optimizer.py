@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from eqgraph.models import build_potential
-from eqgraph.train.config import CosineSchedule, LossConfig, OptimizerConfig, PlateauSchedule
-from eqgraph.train.module import PotentialModule
+from eqgraph.train.config import CosineSchedule, OptimizerConfig, PlateauSchedule
+from eqgraph.train.potential.config import LossConfig
+from eqgraph.train.potential.module import PotentialModule
 
 
 def module(optimizer: dict, schedule=None) -> PotentialModule:

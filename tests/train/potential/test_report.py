@@ -9,9 +9,16 @@ import torch
 from eqgraph.datasets import AtomsDataset, read_frames
 from eqgraph.models import build_potential
 from eqgraph.train import PotentialErrors, evaluate
-from eqgraph.train.history import COLUMNS
-from eqgraph.train.report import plot_learning_curve, plot_parity
-from eqgraph.train.tables import error_table, write_errors
+from eqgraph.train.history import COLUMNS as SHARED
+from eqgraph.train.potential.report import plot_learning_curve, plot_parity
+from eqgraph.train.potential.tables import error_table, write_errors
+
+COLUMNS = (
+    *SHARED,
+    "valid_energy_rmse_meV_per_atom",
+    "valid_forces_rmse_meV_per_A",
+    "valid_stress_rmse_meV_per_A3",
+)
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def test_parity_of_energies_alone(evaluation, tmp_path):
 def panel_titles(monkeypatch, draw) -> list[str]:
     """Titles and labels of the axes of the figure that a function draws."""
     figures = []
-    monkeypatch.setattr("eqgraph.train.report._save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr("eqgraph.train.potential.report.save_figure", lambda figure, path: figures.append(figure))
     draw()
     return [axis.get_title() or axis.get_ylabel() for axis in figures[0].axes]
 

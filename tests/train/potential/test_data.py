@@ -7,7 +7,8 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from eqgraph.train import parse_config
-from eqgraph.train.data import EpochShuffle, PotentialData
+from eqgraph.train.epoch_shuffle import EpochShuffle
+from eqgraph.train.potential.data import PotentialData
 
 
 def with_labels(atoms: ase.Atoms, **labels) -> ase.Atoms:

@@ -1,4 +1,4 @@
-"""Tables for the terminal and for spreadsheets."""
+"""Tables of errors for the terminal and for spreadsheets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from rich.table import Table
 from eqgraph.replacing import replacing
 
 from .metrics import ErrorRow, PotentialErrors
-
-
-def choices_table(choices: dict[str, str]) -> Table:
-    """What a training is about to do: nothing is chosen silently."""
-    table = Table(title="Training", title_justify="left", show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in choices.items():
-        table.add_row(name, value)
-    return table
 
 
 def error_table(errors: dict[str, PotentialErrors]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,38 +14,9 @@ from torch_geometric.loader import DataLoader
 
 from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
 
+from ..epoch_shuffle import EpochShuffle
 from .config import Config
 from .evaluate import require_known_species
-
-
-class EpochShuffle(torch.utils.data.Sampler[int]):
-    """A new order in every epoch that depends on the seed and the epoch alone, so that a resumed run goes on with the same ones.
-
-    Args:
-        length: number of structures.
-        seed: of the orders.
-
-    Example:
-        >>> order = EpochShuffle(4, seed=0)
-        >>> first = list(order)
-        >>> order.set_epoch(1)
-        >>> sorted(order) == sorted(first), list(order) == first
-        (True, False)
-    """
-
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before every epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(torch.randperm(self.length, generator=generator).tolist())
-
-    def __len__(self) -> int:
-        return self.length
 
 
 def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> list[Frame]:

@@ -1,4 +1,4 @@
-"""Pictures of a training: the learning curve and the parity of predictions and labels."""
+"""Pictures of a potential's training: the learning curve and the parity of predictions and labels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ import numpy as np
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from eqgraph.replacing import replacing
-
+from ..figure import COLORS, GRAY, save_figure
+from ..learning_curve import Curve, Panel, draw_learning_curve, learning_rate_panel, loss_panel
 from .evaluate import Evaluation
 from .metrics import ErrorSum
-
-# Okabe and Ito: told apart with every kind of color vision
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-GRAY = "0.45"
 
 
 class Group(NamedTuple):
@@ -38,38 +33,20 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
         path: of the PNG.
         rows: of `metrics.csv`, see `History`.
     """
-    column = {name: np.array([row[name] for row in rows], dtype=float) for name in rows[0]}
-    epoch = column["epoch"]
-    best = epoch[np.nanargmin(column["valid_loss"])] if np.isfinite(column["valid_loss"]).any() else None
-    panels: list[tuple[str, list[tuple[str, np.ndarray, str]]]] = [
-        ("loss", [("training", column["train_loss"], COLORS[1]), ("validation", column["valid_loss"], COLORS[0])])
+    best = min((row for row in rows if np.isfinite(row["valid_loss"])), key=lambda row: row["valid_loss"], default=None)
+    panels = [
+        loss_panel(),
+        *(
+            Panel(label, [Curve("validation", column, COLORS[0])])
+            for label, column in (
+                ("energy RMSE (meV/atom)", "valid_energy_rmse_meV_per_atom"),
+                ("force RMSE (meV/Å)", "valid_forces_rmse_meV_per_A"),
+                ("stress RMSE (meV/Å³)", "valid_stress_rmse_meV_per_A3"),
+            )
+        ),
+        learning_rate_panel(),
     ]
-    for label, name in (
-        ("energy RMSE (meV/atom)", "valid_energy_rmse_meV_per_atom"),
-        ("force RMSE (meV/Å)", "valid_forces_rmse_meV_per_A"),
-        ("stress RMSE (meV/Å³)", "valid_stress_rmse_meV_per_A3"),
-    ):
-        if np.isfinite(column[name]).any():
-            panels.append((label, [("validation", column[name], COLORS[0])]))
-    panels.append(("learning rate", [("learning rate", column["learning_rate"], GRAY)]))
-
-    figure = Figure(figsize=(7, 2.0 * len(panels) + 0.6), dpi=150, layout="constrained")
-    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    marker = "o" if len(rows) < 40 else None
-    for axis, (label, curves) in zip(axes, panels, strict=True):
-        for name, values, color in curves:
-            axis.plot(epoch, values, color=color, label=name, marker=marker, markersize=3, linewidth=1.4)
-        _log_scale(axis, np.concatenate([values for _, values, _ in curves]))
-        axis.set_ylabel(label)
-        axis.grid(True, which="major", color="0.9")
-        axis.set_axisbelow(True)
-        if best is not None:
-            axis.axvline(best, color=COLORS[2], linestyle="--", linewidth=1.2, label=f"best epoch ({best:.0f})")
-    axes[0].legend(ncols=3, loc="upper right", framealpha=0.9, edgecolor="none")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[-1].set_xlabel("epoch")
-    axes[0].set_title(f"Learning curve · {column['seconds'][-1]:.0f} s of training", loc="left")
-    _save(figure, path)
+    save_figure(draw_learning_curve(rows, panels, best and best["epoch"]), path)
 
 
 def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
@@ -115,7 +92,7 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
     for (above, below), (quantity, unit, groups, sums) in zip(axes.T, panels, strict=True):
         _parity_panel(above, below, quantity, unit, groups, sums)
     figure.suptitle(f"{name}: {len(evaluation.num_atoms)} structures", x=0.01, ha="left")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: list[Group], sums: ErrorSum) -> None:
@@ -164,21 +141,3 @@ def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: li
 
 def _errors(sums: ErrorSum, unit: str) -> str:
     return f"RMSE {1000 * sums.rmse:.3g}, MAE {1000 * sums.mae:.3g} m{unit}"
-
-
-def _log_scale(axis: Axes, values: np.ndarray) -> None:
-    """Logarithmic; below two decades, where the powers of ten are too few ticks, with labels in between."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    if not len(positive):
-        return
-    axis.set_yscale("log")
-    ratio = positive.max() / positive.min()
-    if ratio < 100:
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio > 8 else (1, 1.5, 2, 3, 5, 7)))
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")

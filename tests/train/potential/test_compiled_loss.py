@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from eqgraph.models import NequIP, NequIPConfig, Potential
-from eqgraph.train import compiled_loss
-from eqgraph.train.compiled_loss import CompiledLoss, why_not
-from eqgraph.train.config import Config
-from eqgraph.train.fit import _compiled
-from eqgraph.train.loss import Loss
+from eqgraph.train.potential import compiled_loss
+from eqgraph.train.potential.compiled_loss import CompiledLoss, why_not
+from eqgraph.train.potential.config import Config
+from eqgraph.train.potential.loss import Loss
+from eqgraph.train.potential.task import _compiled
 
 SCRIPT = """
 import torch
@@ -20,8 +20,8 @@ from ase import Atoms
 from torch_geometric.data import Batch
 from eqgraph.graph import from_ase
 from eqgraph.models import NequIP, NequIPConfig, Potential
-from eqgraph.train.compiled_loss import CompiledLoss
-from eqgraph.train.loss import Loss
+from eqgraph.train.potential.compiled_loss import CompiledLoss
+from eqgraph.train.potential.loss import Loss
 
 torch.manual_seed(0)
 network = NequIP(NequIPConfig(num_layers=2, num_features=4, lmax=1, radial_hidden=[8]), 2, 3.0, 3.0)

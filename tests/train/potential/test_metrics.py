@@ -9,7 +9,7 @@ from torch_geometric.data import Batch, Data
 
 from eqgraph.models import Prediction
 from eqgraph.train import Loss, PotentialErrors
-from eqgraph.train.config import LossConfig
+from eqgraph.train.potential.config import LossConfig
 
 
 @pytest.fixture

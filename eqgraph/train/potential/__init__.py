@@ -1,0 +1,21 @@
+"""Training a potential: its config, data, loss, errors and reports."""
+
+from .config import Config
+from .data import read_labelled
+from .evaluate import Evaluation, evaluate, write_predictions
+from .loss import Loss
+from .metrics import ErrorRow, ErrorSum, PotentialErrors
+from .tables import error_table
+
+__all__ = [
+    "Config",
+    "ErrorRow",
+    "ErrorSum",
+    "Evaluation",
+    "Loss",
+    "PotentialErrors",
+    "error_table",
+    "evaluate",
+    "read_labelled",
+    "write_predictions",
+]

@@ -1,0 +1,120 @@
+"""What the YAML file of a potential's training may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from eqgraph.models import MODELS
+
+from ..config import (
+    CosineSchedule,
+    ModelSection,
+    OptimizerConfig,
+    ScheduleConfig,
+    Section,
+    TrainingConfig,
+    held_out,
+    named_paths,
+    some_paths,
+)
+
+
+def _atomic_energies(value: Any) -> Any:
+    ways = ("auto", "isolated", "least_squares", "mean")
+    if value in ways:
+        return value
+    if isinstance(value, dict) and value:
+        try:
+            return {str(symbol): float(energy) for symbol, energy in value.items()}
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(f"one of {', '.join(ways)}, or a number in eV for each element such as {{H: -13.6, O: -2040.1}}")
+
+
+class DataConfig(Section):
+    """Where the structures are and what their labels are called."""
+
+    train: Annotated[list[Path], BeforeValidator(some_paths)] = Field(
+        description="path, or list of paths, of the training structures (any format that ASE reads)"
+    )
+    valid: Annotated[int | float | Path, BeforeValidator(held_out)] = Field(
+        0.1,
+        description="path of the validation structures, or how many structures (or what fraction) of train to hold out",
+    )
+    test: Annotated[dict[str, Path], BeforeValidator(named_paths)] = Field(
+        {},
+        description="path, list of paths or {name: path} of structures for the error table after the training; names other than "
+        "train and valid",
+    )
+    isolated_atoms: Path | None = Field(
+        None, description="path of isolated atoms, one of each element, whose energies are the E0s"
+    )
+    energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
+    forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
+    stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
+    atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
+        "auto",
+        description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
+        "mean (one number per atom for all elements), auto (the first of isolated and least_squares that is possible; mean if all "
+        "structures have the same composition) or {symbol: eV}",
+    )
+
+
+class ModelConfig(ModelSection):
+    """Which architecture, and (in the same section) the keys of that architecture's own config."""
+
+    architectures: ClassVar = MODELS
+    architecture: Literal[tuple(MODELS)] = Field(
+        "nequip", description="name of the network, a key of eqgraph.models.MODELS"
+    )
+    cutoff: PositiveFloat = Field(
+        5.0, le=100, description="distance in Å (not nm, pm or bohr) up to which atoms are neighbors, usually 4 to 6"
+    )
+
+
+class LossConfig(Section):
+    """Weights of the mean squared errors, see `eqgraph.train.Loss`."""
+
+    energy: NonNegativeFloat = Field(
+        1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²"
+    )
+    forces: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of a force component, (eV/Å)²")
+    stress: NonNegativeFloat = Field(
+        0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²"
+    )
+
+    @model_validator(mode="after")
+    def _check_any(self) -> LossConfig:
+        if self.energy == self.forces == self.stress == 0:
+            raise ValueError("at least one weight above zero")
+        return self
+
+
+class PotentialTrainingConfig(TrainingConfig):
+    """How long, where to and on what."""
+
+    compile: bool = Field(
+        False,
+        description="compile the training step: minutes at the start, then a quarter to a third less time per step",
+    )
+
+
+class Config(Section):
+    """Everything that `eqgraph train` needs to know.
+
+    Example:
+        >>> config = Config(data={"train": "train.xyz"}, training={"output": "runs/first", "max_time": "4 min"})
+        >>> config.training.max_time, config.schedule.name
+        (240.0, 'cosine')
+    """
+
+    task: Literal["potential"] = Field("potential", description="what is trained: potential")
+    data: DataConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    loss: LossConfig = Field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
+    training: PotentialTrainingConfig

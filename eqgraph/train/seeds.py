@@ -1,0 +1,95 @@
+"""The same training with several seeds: how much of a result is chance."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from eqgraph.replacing import replacing
+
+from .output import RunDirectory
+from .task import FitResult, Task
+
+FitOne = Callable[[Any, Task, Console, Callable[[], None]], FitResult]
+
+
+def nothing() -> None:
+    """What a training without others does before it writes anything."""
+
+
+def fit_seeds(config: Any, task: Task, console: Console, fit_one: FitOne) -> FitResult:
+    """Train with seed, seed + 1, ... in sub-directories, then print and write means and standard deviations over seeds.
+
+    A resumed run goes on where it stopped: seeds that are over are only evaluated again, those without a checkpoint begin.
+
+    Args:
+        config: with training.seeds above 1.
+        task: what is trained.
+        console: where to print.
+        fit_one: trains with one seed; calls its last argument before it writes anything.
+
+    Returns:
+        The result of the first seed, with those of all in `seeds`.
+    """
+    output = RunDirectory(config.training.output, config.training.seeds)
+    output.check(config)
+    runs = [_of_seed(config, index) for index in range(config.training.seeds)]
+    results = []
+    for index, run in enumerate(runs):
+        console.rule(f"Seed {run.training.seed} ({index + 1} of {len(runs)})", align="left")
+        # not before the first has found everything in order
+        before = nothing if index else lambda: output.open(config)
+        results.append(fit_one(run, task, console, before))
+    found = [task.numbers(result.errors) for result in results]
+    console.print(_table(task, found))
+    _write(output.seeds, task, found)
+    console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False)
+    return FitResult(output.path, results[0].model, results[0].errors, results[0].history, results)
+
+
+def mean_and_deviation(values: list[float]) -> tuple[float, float]:
+    """Mean and standard deviation of a sample (n - 1).
+
+    Example:
+        >>> mean_and_deviation([1.0, 2.0, 3.0])
+        (2.0, 1.0)
+    """
+    return statistics.fmean(values), statistics.stdev(values)
+
+
+def _of_seed(config: Any, index: int) -> Any:
+    training = config.training
+    output = RunDirectory(training.output, training.seeds).of_seed(index)
+    resume = training.resume and RunDirectory(output).checkpoint.is_file()
+    changes = {"seed": training.seed + index, "seeds": 1, "output": output, "resume": resume}
+    changes["overwrite"] = training.overwrite or (
+        training.resume and not resume
+    )  # what stopped before its first checkpoint
+    return config.model_copy(update={"training": training.model_copy(update=changes)})
+
+
+def _table(task: Task, found: list[dict[tuple[str, ...], float]]) -> Table:
+    table = Table(title=f"Mean and standard deviation over {len(found)} seeds", title_justify="left")
+    for name in task.number_names:
+        table.add_column(name, no_wrap=True)
+    table.add_column("mean", justify="right")
+    table.add_column("deviation", justify="right")
+    for names in found[0]:
+        mean, deviation = mean_and_deviation([numbers[names] for numbers in found])
+        table.add_row(*names, f"{mean:.4g}", f"± {deviation:.2g}")
+    return table
+
+
+def _write(path: Path, task: Task, found: list[dict[tuple[str, ...], float]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow((*task.number_names, "mean", "deviation", *(f"seed_{index}" for index in range(len(found)))))
+        for names in found[0]:
+            values = [numbers[names] for numbers in found]
+            writer.writerow((*names, *mean_and_deviation(values), *values))

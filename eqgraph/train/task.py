@@ -1,0 +1,91 @@
+"""What is particular to one kind of training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from rich.console import Console
+
+from .config import Section
+from .module import TrainingModule
+from .output import RunDirectory
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training leaves behind."""
+
+    output: Path
+    model: Path  # the one that is kept; of several seeds that of the first
+    errors: dict[str, Any]  # name of a set -> errors (potentials) or scores (point clouds) of that model
+    history: list[dict[str, float]]  # rows of metrics.csv
+    seeds: list[FitResult] = field(default_factory=list)  # of a training with several seeds, one by one
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that is over."""
+
+    config: Any
+    data: Any
+    output: RunDirectory
+    device: torch.device
+    console: Console
+    choices: dict[str, str]  # what was printed at the start
+    history: list[dict[str, float]]  # rows of metrics.csv
+
+
+class Task(ABC):
+    """Reads, builds, trains, saves and reports one kind of model; `fit` does what is the same for all.
+
+    A config is of `config_class`. Its section `training` is a TrainingConfig; `data` is what `read` returned.
+    """
+
+    config_class: type[Section]
+
+    @abstractmethod
+    def check(self, config: Any) -> None:
+        """Refuse what a config cannot ask for on this machine, before anything is read."""
+
+    @abstractmethod
+    def read(self, config: Any) -> LightningDataModule:
+        """Everything that a config names; has `edges_per_step`, from which follow the threads."""
+
+    @abstractmethod
+    def build(self, config: Any, data: Any) -> torch.nn.Module:
+        """The model with freshly drawn weights."""
+
+    @abstractmethod
+    def module(
+        self, config: Any, data: Any, model: torch.nn.Module, max_steps: int, time_progress: Callable[[], float]
+    ) -> TrainingModule:
+        """The model under training."""
+
+    @abstractmethod
+    def choices(self, config: Any, data: Any, model: torch.nn.Module) -> dict[str, str]:
+        """What is printed at the start."""
+
+    @abstractmethod
+    def metadata(self, config: Any, data: Any) -> dict[str, Any]:
+        """What the model file says besides the config."""
+
+    @abstractmethod
+    def save(self, path: Path, model: torch.nn.Module, metadata: dict[str, Any]) -> None:
+        """Write a model file."""
+
+    @abstractmethod
+    def report(self, run: Run) -> FitResult:
+        """Evaluate the model file, print and write tables and plots."""
+
+    @abstractmethod
+    def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:
+        """Errors or scores as named numbers, of which several seeds have a mean and a deviation; the first name is the set's."""
+
+    number_names: tuple[str, ...]
+    """What the names in `numbers` are."""
