@@ -33,6 +33,15 @@ class AffineNorm(Norm):
             if parameter is not None:
                 torch.nn.init.constant_(parameter, value)
 
+    def columns_of_parameters(self) -> tuple[Tensor | None, Tensor | None]:
+        """Weight and bias (..., dim) of each column; None if there are none."""
+        weight = None if self.weight is None else self.layout.to_columns(self.weight)
+        return weight, self.bias_columns()
+
+    def bias_columns(self) -> Tensor | None:
+        """(..., dim), zero for what is not 0e; None if there is none."""
+        return None if self.bias is None or not self.layout.num_scalars else self.layout.scalars_to_columns(self.bias)
+
     def factors(self, variance: Tensor) -> Tensor:
         """(..., num_copies) variances -> (..., num_copies): weight / sqrt(σ² + ε)."""
         factors = (variance + self.eps).rsqrt()

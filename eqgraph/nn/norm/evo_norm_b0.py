@@ -5,7 +5,10 @@ from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
+from .columns_of_irreps import ColumnsOfIrreps
+from .group_variance import group_variance
 from .nodes import Nodes
+from .scale_irreps import lengths, scale_irreps
 from .tracked_norm import TrackedNorm
 
 
@@ -64,26 +67,27 @@ class EvoNormB0(TrackedNorm):
         if self.v is None:
             ones = x.new_ones(layout.num_copies) if self.weight is None else self.weight
             return self.affine_map(x, layout.to_columns(ones.to(x.dtype)))
-        scalars = x.index_select(1, layout.scalar_columns)
-        power = layout.power(x, "component")
-        mean, variance = self._graph_statistics(scalars, power, nodes)
+        mean, variance = group_variance(x, ColumnsOfIrreps(layout, "component"), nodes)
         if self.training:
+            mean = mean.index_select(1, layout.scalar_columns)
             over_batch, count = self._batch_variance(mean, variance, nodes.graph_count(x))
             has_variance = torch.where(count > 1, count, 0)
             self.update(mean.new_zeros(0), self.unbiased(over_batch.detach(), count), has_variance)
         else:
             _, over_batch = self.running_statistics(x.dtype)
-        sizes = (power + self.eps).sqrt().index_copy(1, layout.scalar_copies, scalars)
-        over_graph = nodes.spread((variance + self.eps).sqrt())
-        divisor = torch.maximum((over_batch + self.eps).sqrt(), torch.addcmul(over_graph, self.v.to(x.dtype), sizes))
-        factors = divisor.reciprocal() if self.weight is None else self.weight.to(x.dtype) / divisor
-        return self.shifted(layout.scaled(x, factors))
+        graph = x.new_zeros(len(x), dtype=torch.int64) if nodes.graph is None else nodes.graph
+        weight, v = (None if value is None else value.to(x.dtype) for value in (self.weight, self.v))
+        roots = (over_batch + self.eps).sqrt(), (variance + self.eps).sqrt()
+        return scale_irreps(
+            x, layout, self._factors, *roots, weight, v, bias=self.bias_columns(), signed=True, index=graph
+        )
 
-    def _graph_statistics(self, scalars: Tensor, power: Tensor, nodes: Nodes) -> tuple[Tensor, Tensor]:
-        """For each graph: means of the 0e, variances of all irreps."""
-        mean = nodes.graph_average(scalars)
-        squares = (scalars - nodes.spread(mean)).square()
-        return mean, nodes.graph_average(power.index_copy(1, self.layout.scalar_copies, squares))
+    def _factors(
+        self, sizes: Tensor, over_batch: Tensor, over_graph: Tensor, weight: Tensor | None, v: Tensor, graph: Tensor
+    ) -> Tensor:
+        sizes = lengths(sizes, self.layout, self.eps)
+        divisor = torch.maximum(over_batch, torch.addcmul(over_graph.index_select(0, graph), v, sizes))
+        return divisor.reciprocal() if weight is None else weight / divisor
 
     def _batch_variance(self, mean: Tensor, variance: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Variance over all nodes from the statistics of their graphs, and the number of nodes: within graphs plus between them."""

@@ -1,17 +1,17 @@
 """EvoNorm-S0, a normalization and nonlinearity in one, that commutes with rotations and inversion."""
 
-import functools
-
 import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
 from .group_norm import equal_groups
+from .group_variance import group_variance
 from .grouped_norm import GroupedNorm
-from .layout import sum_components, to_components
+from .groups import Groups
 from .nodes import Nodes
 from .row_blocks import in_row_blocks
+from .scale_irreps import lengths, scale_irreps, signed_sizes
 from .type_blocks import TypeBlocks
 
 
@@ -53,7 +53,7 @@ class EvoNormS0(GroupedNorm):
         mode: str = "graph",
     ) -> None:
         numbers = equal_groups("EvoNormS0", irreps, groups) if group_size is None else _of_size(irreps, group_size)
-        super().__init__(irreps, numbers, eps, affine, affine, mode)
+        super().__init__(irreps, Groups(irreps, numbers), eps, affine, affine, mode)
         self.apply_act = apply_act
         self.is_local = mode == "node" or not apply_act
         self.register_parameter("v", torch.nn.Parameter(torch.ones(self.layout.num_copies)) if apply_act else None)
@@ -68,20 +68,26 @@ class EvoNormS0(GroupedNorm):
         if self.v is None:
             ones = x.new_ones(self.layout.num_copies) if self.weight is None else self.weight
             return self.affine_map(x, self.layout.to_columns(ones.to(x.dtype)))
-        weight, bias, v = (None if value is None else value.to(x.dtype) for value in (self.weight, self.bias, self.v))
+        weight, v = (None if value is None else value.to(x.dtype) for value in (self.weight, self.v))
         if self.mode == "node":
-            return in_row_blocks(self.standardized, x, weight, bias, v)
-        return self.standardized(x, weight, bias, v, nodes=nodes)
+            return self.shifted(in_row_blocks(self._rows_gated, x, weight, v))
+        scale = self._scale(group_variance(x, self.groups, nodes)[1], weight)
+        graph = x.new_zeros(len(x), dtype=torch.int64) if nodes.graph is None else nodes.graph
+        return scale_irreps(x, self.layout, self._gates, scale, v, bias=self.bias_columns(), signed=True, index=graph)
 
-    def numerators(self, parts: list[Tensor], centred: list[Tensor], v: Tensor) -> list[Tensor]:
-        gates = zip(parts, self.groups.split_copies(v), self.groups.types, strict=True)
-        return [in_row_blocks(functools.partial(self._gated, kind), part, scale) for part, scale, kind in gates]
+    def _scale(self, variance: Tensor, weight: Tensor | None) -> Tensor:
+        """(rows, statistics) -> (rows, num_copies): weight / sqrt(σ² + ε)."""
+        scale = self.groups.to_columns((variance + self.eps).rsqrt()).index_select(1, self.layout.first_column)
+        return scale if weight is None else scale * weight
 
-    def _gated(self, kind: tuple[int, int, bool], part: Tensor, v: Tensor) -> Tensor:
-        """(rows, mul (2l + 1)) irreps of one kind (mul, 2l + 1, whether 0e) times sigmoid(v n)."""
-        _, dim, is_scalar = kind
-        sizes = part if is_scalar else (sum_components(part.square(), dim) / dim + self.eps).sqrt()
-        return part * to_components((sizes * v).sigmoid(), dim)
+    def _gates(self, sizes: Tensor, scale: Tensor, v: Tensor, graph: Tensor) -> Tensor:
+        return (lengths(sizes, self.layout, self.eps) * v).sigmoid() * scale.index_select(0, graph)
+
+    def _rows_gated(self, x: Tensor, weight: Tensor | None, v: Tensor) -> Tensor:
+        scale = self._scale(self.groups.mean_square(self.groups.centred(x).square()), weight)
+        return self.layout.scaled(
+            x, (lengths(signed_sizes(x, self.layout), self.layout, self.eps) * v).sigmoid() * scale
+        )
 
 
 def _of_size(irreps: Irreps | str, group_size: int) -> list[int]:

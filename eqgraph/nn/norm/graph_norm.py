@@ -6,9 +6,10 @@ from torch import Tensor
 from eqgraph.o3 import Irreps
 
 from .affine_norm import AffineNorm
+from .columns_of_irreps import ColumnsOfIrreps
 from .nodes import Nodes
 from .options import check_choice
-from .standardize_groups import Partition, standardize_groups
+from .standardize_groups import standardize_groups
 
 
 class GraphNorm(AffineNorm):
@@ -65,7 +66,7 @@ class GraphNorm(AffineNorm):
                 self.mean_scale.zero_()[self.layout.scalar_copies] = 1
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
-        mean_scale = self.layout.to_columns(self.mean_scale) if self.center_nonscalars else self.mean_scale
-        groups = Partition(nodes, self.layout, self.normalization, self.center_nonscalars, self.eps)
-        out, _, _ = standardize_groups(x, self.weight, self.bias, mean_scale, groups)
-        return out
+        to_columns = self.layout.to_columns if self.center_nonscalars else self.layout.scalars_to_columns
+        columns = ColumnsOfIrreps(self.layout, self.normalization, self.center_nonscalars)
+        parameters = *self.columns_of_parameters(), to_columns(self.mean_scale)
+        return standardize_groups(x, *parameters, columns, nodes, self.eps)[0]

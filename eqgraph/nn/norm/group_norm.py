@@ -3,6 +3,7 @@
 from eqgraph.o3 import Irreps
 
 from .grouped_norm import GroupedNorm
+from .groups import Groups
 from .type_blocks import TypeBlocks
 
 
@@ -44,7 +45,8 @@ class GroupNorm(GroupedNorm):
         bias: bool = True,
         mode: str = "graph",
     ) -> None:
-        super().__init__(irreps, equal_groups("GroupNorm", irreps, num_groups), eps, affine, affine and bias, mode)
+        groups = Groups(irreps, equal_groups("GroupNorm", irreps, num_groups))
+        super().__init__(irreps, groups, eps, affine, affine and bias, mode)
         self.num_groups = num_groups
 
     def extra_repr(self) -> str:

@@ -6,9 +6,10 @@ from torch import Tensor
 from eqgraph.o3 import Irreps
 
 from .batch_norm import BatchNorm
+from .columns_of_irreps import ColumnsOfIrreps
 from .nodes import Nodes
 from .per_type import PerType
-from .standardize_groups import Partition, standardize_groups
+from .standardize_groups import standardize_groups
 
 
 class HeteroBatchNorm(PerType, BatchNorm):
@@ -90,8 +91,9 @@ class HeteroBatchNorm(PerType, BatchNorm):
             centred, mean, variance, count = self._batch_statistics(x, nodes)
             out = self._mapped(centred, variance, nodes)
         else:
-            groups = Partition(nodes, self.layout, self.normalization, False, self.eps)
-            out, mean, variance = standardize_groups(x, self.weight, self.bias, None, groups)
+            columns = ColumnsOfIrreps(self.layout, self.normalization)
+            out, mean, variance = standardize_groups(x, *self.columns_of_parameters(), None, columns, nodes, self.eps)
+            mean = mean.index_select(1, self.layout.scalar_columns)
             count = nodes.graph_count(x)
         if self.training and self.track_running_stats:
             self.update(mean, self.unbiased(variance, count, self.correction) if self.correction else variance, count)

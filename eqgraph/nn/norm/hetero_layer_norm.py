@@ -8,6 +8,7 @@ from eqgraph.o3 import Irreps
 from .layer_norm import LayerNorm
 from .nodes import Nodes
 from .per_type import PerType
+from .standardize_rows import standardize_rows
 
 
 class HeteroLayerNorm(PerType):
@@ -44,7 +45,7 @@ class HeteroLayerNorm(PerType):
                 "Count the types of nodes of the data."
             )
         self.num_types, self.eps, self.affine = num_types, eps, affine
-        self.plain = LayerNorm(irreps, eps, elementwise_affine=False, scope="irrep", mode="node")
+        self.groups = LayerNorm(irreps).groups
         shapes = {"weight": (num_types, self.layout.num_copies), "bias": (num_types, self.layout.num_scalars)}
         for name, shape in shapes.items():
             self.register_parameter(name, torch.nn.Parameter(torch.empty(shape)) if affine else None)
@@ -61,8 +62,7 @@ class HeteroLayerNorm(PerType):
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
         """Here the graph of a node is its type."""
-        out = self.plain.normalize(x, nodes)
         if not self.affine:
-            return out
-        out = out * nodes.spread(self.layout.to_columns(self.weight).to(x.dtype))
-        return out.index_add_(1, self.layout.scalar_columns, nodes.spread(self.bias.to(x.dtype)))
+            return standardize_rows(x, None, None, self.groups, self.eps)
+        weight, bias = self.layout.to_columns(self.weight), self.layout.scalars_to_columns(self.bias)
+        return standardize_rows(x, weight.to(x.dtype), bias.to(x.dtype), self.groups, self.eps, nodes.graph)

@@ -4,9 +4,10 @@ from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
+from .columns_of_irreps import ColumnsOfIrreps
 from .nodes import Nodes
 from .options import check_choice
-from .standardize_groups import Partition, standardize_groups
+from .standardize_groups import standardize_groups
 from .tracked_norm import TrackedNorm
 
 
@@ -72,8 +73,9 @@ class InstanceNorm(TrackedNorm):
             mean, variance = self.running_statistics(x.dtype)
             return self.affine_map(x - layout.scalars_to_columns(mean), layout.to_columns(self.factors(variance)))
         if self.reduce == "mean":
-            groups = Partition(nodes, layout, self.normalization, self.center_nonscalars, self.eps)
-            out, mean, variance = standardize_groups(x, self.weight, self.bias, None, groups)
+            columns = ColumnsOfIrreps(layout, self.normalization, self.center_nonscalars)
+            out, mean, variance = standardize_groups(x, *self.columns_of_parameters(), None, columns, nodes, self.eps)
+            mean = mean.index_select(1, layout.scalar_columns)
         else:
             mean = nodes.graph_average(x if self.center_nonscalars else x.index_select(1, layout.scalar_columns))
             centred = x - nodes.spread(mean if self.center_nonscalars else layout.scalars_to_columns(mean))

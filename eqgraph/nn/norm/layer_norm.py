@@ -2,12 +2,10 @@
 
 import warnings
 
-import torch
-from torch import Tensor
-
 from eqgraph.o3 import Irreps
 
 from .grouped_norm import GroupedNorm
+from .groups import Groups
 from .options import check_choice
 from .type_blocks import TypeBlocks
 
@@ -41,6 +39,7 @@ class LayerNorm(GroupedNorm):
         UserWarning: if a node has a single 0e to center, which then is its own mean: the output is the bias, whatever the input.
 
     Example:
+        >>> import torch
         >>> norm = LayerNorm("2x0e + 1x1o", scope="merged")
         >>> norm, norm(torch.randn(10, 5)).shape
         (LayerNorm (2x0e+1x1o, eps=1e-05, scope=merged, mode=node), torch.Size([10, 5]))
@@ -61,41 +60,23 @@ class LayerNorm(GroupedNorm):
         balance_degrees: bool = True,
         centering: bool = True,
     ) -> None:
-        types = TypeBlocks(irreps).types
-        super().__init__(
-            irreps,
-            [1] * len(types),
-            eps,
-            elementwise_affine,
-            elementwise_affine and bias,
-            mode,
-            normalization,
-            centering,
-        )
         check_choice(self, "scope", scope, ("irrep", "separable", "merged"))
-        self.scope, self.balance_degrees = scope, balance_degrees
+        check_choice(self, "normalization", normalization, ("component", "norm"))
+        types = TypeBlocks(irreps).types
+        together = [
+            {"irrep": i, "separable": int(not is_scalar), "merged": 0}[scope]
+            for i, (_, _, is_scalar) in enumerate(types)
+        ]
+        groups = Groups(irreps, [1] * len(types), normalization, centering, together, balance_degrees)
+        super().__init__(irreps, groups, eps, elementwise_affine, elementwise_affine and bias, mode)
+        self.scope, self.normalization, self.balance_degrees = scope, normalization, balance_degrees
+        self.centering = centering and self.layout.num_scalars > 0
         if self.centering and mode == "node" and self.layout.num_scalars == 1:
             warnings.warn(
                 f"{type(self).__name__}: expected several 0e to center, got one in '{self._text}': it is its own mean, and comes out "
                 "as the bias, whatever it was. Use centering=False, or more 0e.",
                 stacklevel=2,
             )
-        together = [
-            {"irrep": i, "separable": not is_scalar, "merged": 0}[scope] for i, (_, _, is_scalar) in enumerate(types)
-        ]
-        together = torch.tensor(together, dtype=torch.int64)
-        sizes = [mul * (dim if normalization == "component" else 1) for mul, dim, _ in types]
-        sizes = torch.tensor([1] * len(types) if balance_degrees else sizes, dtype=torch.int64)
-        # whole numbers, which no dtype of the module rounds
-        self.register_buffer(
-            "_counts", torch.eq(together.unsqueeze(1), together) * sizes.unsqueeze(1), persistent=False
-        )
 
     def extra_repr(self) -> str:
         return f"eps={self.eps}, scope={self.scope}, mode={self.mode}"
-
-    def mixing(self, dtype: torch.dtype) -> Tensor | None:
-        if self.scope == "irrep":
-            return None
-        counts = self._counts.to(dtype)
-        return counts / counts.sum(0)

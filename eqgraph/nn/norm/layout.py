@@ -20,6 +20,7 @@ class Layout(torch.nn.Module):
         num_scalars: number of 0e.
         num_types: number of different (l, p).
         copy_of_column: (dim,) the copy to which each column belongs.
+        first_column: (num_copies,) of each copy.
         type_of_copy: (num_copies,) the type of each copy.
         type_of_column: (dim,).
         is_scalar: (dim,) ones for columns of 0e, zeros for the others, floats.
@@ -53,6 +54,7 @@ class Layout(torch.nn.Module):
         is_scalar = torch.tensor([ir.is_scalar() for ir in copies], dtype=torch.bool)
         for name, values in (
             ("copy_of_column", copy_of_column),
+            ("first_column", torch.tensor(dims, dtype=torch.int64).cumsum(0) - torch.tensor(dims, dtype=torch.int64)),
             ("type_of_copy", type_of_copy),
             ("type_of_column", type_of_copy[copy_of_column]),
             ("scalar_copies", is_scalar.nonzero().flatten()),
@@ -79,7 +81,7 @@ class Layout(torch.nn.Module):
     def power(self, x: Tensor, normalization: str) -> Tensor:
         """(nodes, dim) features -> (nodes, num_copies): |x|² ("norm") or |x|² / (2l + 1) ("component") of each irrep."""
         parts = []
-        for block, (_, _, dim, _) in zip(self._split(x), self.blocks, strict=True):
+        for block, (_, _, dim, _) in zip(self.split(x), self.blocks, strict=True):
             squares = sum_components(block.square(), dim)
             parts.append(squares / dim if normalization == "component" and dim > 1 else squares)
         return torch.cat(parts, 1) if parts else x.new_zeros(len(x), 0)
@@ -93,7 +95,7 @@ class Layout(torch.nn.Module):
         factors = copies.split([mul for _, mul, _, _ in self.blocks], 1)
         parts = [
             block * to_components(factor, dim)
-            for block, factor, (_, _, dim, _) in zip(self._split(x), factors, self.blocks, strict=True)
+            for block, factor, (_, _, dim, _) in zip(self.split(x), factors, self.blocks, strict=True)
         ]
         return torch.cat(parts, 1) if parts else x
 
@@ -102,7 +104,7 @@ class Layout(torch.nn.Module):
         zeros = scalars.new_zeros(*scalars.shape[:-1], self.dim)
         return zeros.index_copy(-1, self.scalar_columns, scalars)
 
-    def _split(self, x: Tensor) -> tuple[Tensor, ...]:
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
         """(nodes, dim) -> the columns of each entry; unlike that of slices, the gradient of this is one concatenation."""
         return x.split([mul * dim for _, mul, dim, _ in self.blocks], 1)
 
@@ -130,4 +132,8 @@ def to_components(values: Tensor, dim: int) -> Tensor:
     """
     if dim == 1:
         return values
-    return (values.reshape(-1, 1) @ values.new_ones(1, dim)).view(len(values), values.shape[1] * dim)
+    if (
+        torch.is_grad_enabled()
+    ):  # a product, since the gradient of expand, a sum over an axis as short, is slower than that of this
+        return (values.reshape(-1, 1) @ values.new_ones(1, dim)).view(len(values), values.shape[1] * dim)
+    return values.unsqueeze(-1).expand(-1, -1, dim).flatten(1)

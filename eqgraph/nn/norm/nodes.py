@@ -1,9 +1,12 @@
 """Which nodes belong together, and sums and means over them."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .row_blocks import row_blocks
 
 
 class Nodes(NamedTuple):
@@ -65,3 +68,30 @@ class Nodes(NamedTuple):
     def spread(self, statistics: Tensor) -> Tensor:
         """(graphs, columns) -> (nodes, columns), or (1, columns) if there is one graph: what belongs to the graph of each node."""
         return statistics if self.graph is None else statistics.index_select(0, self.graph)
+
+    def spread_if_many(self, statistics: Tensor) -> Tensor:
+        """As spread; (1, columns) are those of all nodes, however many graphs there are."""
+        return statistics if len(statistics) == 1 else self.spread(statistics)
+
+    def row_blocks(self, *values: Tensor) -> Iterator[tuple["Nodes", ...]]:
+        """Successive nodes with their rows of each of values (nodes, columns), so few that they fit into the cache.
+
+        Example:
+            >>> nodes = Nodes(2, torch.tensor([0, 1]), 2, None)
+            >>> [(block.num, rows.shape) for block, rows in nodes.row_blocks(torch.zeros(2, 3))]
+            [(2, torch.Size([2, 3]))]
+        """
+        start = 0
+        for rows in zip(*(row_blocks(value) for value in values), strict=True):
+            stop = start + len(rows[0])
+            graph, mask = (None if one is None else one[start:stop] for one in (self.graph, self.mask))
+            yield Nodes(stop - start, graph, self.num_graphs, mask), *rows
+            start = stop
+
+    def add_graph_total(self, totals: Tensor, values: Tensor) -> None:
+        """Add the sums of values (nodes, columns) over the nodes of each graph to totals (graphs, columns), in place."""
+        values = self.masked(values)
+        if self.graph is None:
+            totals.add_(values.sum(0, keepdim=True))
+        else:
+            totals.index_add_(0, self.graph, values)

@@ -82,19 +82,34 @@ def test_bias_and_weights_are_optional():
 
 
 @pytest.mark.parametrize("normalization", ["component", "norm"])
-def test_sums_over_groups(normalization):
-    groups = Groups("2x1o + 4x0e + 2x1o", [2, 2], normalization)
-    x = torch.randn(5, 16)
-    parts = groups.split(x)
-    vectors = torch.cat([x[:, :6], x[:, 10:]], 1).reshape(5, 2, 2, 3)
-    scalars = x[:, 6:10].reshape(5, 2, 2)
-    torch.testing.assert_close(groups.join(parts), x)
-    mean = groups.scalar_mean(parts[0]).reshape(5, 2, 2)
-    torch.testing.assert_close(mean, scalars.mean(2, keepdim=True).expand(5, 2, 2))
+@pytest.mark.parametrize("irreps", ["2x1o + 4x0e + 2x1o", "4x0e + 4x1o"])  # vectors apart, and next to each other
+def test_sums_over_groups(irreps, normalization):
+    groups = Groups(irreps, [2, 2], normalization).double()
+    x = torch.randn(5, 16, dtype=torch.float64)
+    is_scalar = torch.zeros(16, dtype=torch.bool)
+    is_scalar[6:10] = irreps.startswith("2x1o")
+    is_scalar[:4] = not irreps.startswith("2x1o")
+    vectors, scalars = x[:, ~is_scalar].reshape(5, 2, 2, 3), x[:, is_scalar].reshape(5, 2, 2)
+    mean = torch.zeros_like(x)
+    mean[:, is_scalar] = scalars.mean(2, keepdim=True).expand(5, 2, 2).reshape(5, 4)
+    torch.testing.assert_close(groups.mean(x), mean)
+    torch.testing.assert_close(groups.centred(x), x - mean)
     power = vectors.square().sum(3).mean(2) / (3 if normalization == "component" else 1)
-    torch.testing.assert_close(
-        groups.mean([part.square() for part in parts]), torch.cat([scalars.square().mean(2), power], 1)
-    )
-    columns = groups.to_columns(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.arange(8.0))
-    torch.testing.assert_close(columns[0], torch.tensor([[2.0, 3.0, 8.0, 10.0]]))
-    torch.testing.assert_close(columns[1], torch.tensor([[0.0, 3.0, 24.0, 28.0]]).repeat_interleave(3, 1))
+    torch.testing.assert_close(groups.mean_square(x.square()), torch.cat([scalars.square().mean(2), power], 1))
+    columns = groups.to_columns(torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=torch.float64))[0]
+    assert columns[is_scalar].tolist() == [1, 1, 2, 2]
+    assert columns[~is_scalar].tolist() == [3] * 6 + [4] * 6
+
+
+@pytest.mark.parametrize("irreps", ["2x1o + 4x0e + 2x1o", "4x0e + 4x1o"])
+@pytest.mark.parametrize("together", [None, [0, 0]])
+def test_gradients_of_sums_over_groups_are_their_transposes(irreps, together):
+    groups = Groups(irreps, [1, 1], together=together, balance=False)
+    x = torch.randn(5, 16, dtype=torch.float64, requires_grad=True)
+    out = groups.mean_square(x)
+    g = torch.randn_like(out)
+    torch.testing.assert_close(groups.mean_square_gradient(g), torch.autograd.grad(out, x, g)[0])
+    statistics = torch.randn_like(g, requires_grad=True)
+    out = groups.to_columns(statistics)
+    g = torch.randn_like(out)
+    torch.testing.assert_close(groups.to_columns_gradient(g), torch.autograd.grad(out, statistics, g)[0])
