@@ -63,14 +63,14 @@ class E3nnLayer(torch.nn.Module):
         self.radial = nn.FullyConnectedNet(conv.radial.hs, torch.nn.functional.silu)
         self.factor = float(conv.avg_num_neighbors) ** -0.5
         before = str(layer.act.irreps_in)
-        self.linear_in = o3.Linear(str(conv.irreps_in), str(conv.irreps_in))
+        self.linear_in = o3.Linear(str(layer.linear_in.irreps_in), str(conv.irreps_in))
         self.linear_out = o3.Linear(irreps.simplify(), before)
         self.self_interaction = o3.Linear(str(layer.self_interaction.irreps_in), before)
         self.norm = nn.BatchNorm(before)
         act = layer.act
         self.act = nn.Gate(
             str(act.irreps_scalars), act.act_scalars.acts and [torch.nn.functional.silu] * len(act.irreps_scalars),
-            str(act.irreps_gates), [torch.nn.functional.silu] * len(act.irreps_gates), str(act.irreps_gated),
+            str(act.irreps_gates), [torch.tanh] * len(act.irreps_gates), str(act.irreps_gated),
         )  # fmt: skip
         for name in ("linear_in", "linear_out", "self_interaction", "norm"):
             getattr(self, name).load_state_dict(getattr(layer, name).state_dict(), strict=False)

@@ -78,9 +78,9 @@ def _flat_nequip(config: BaseModel, irreps_in: Irreps, numbers: list[float]) -> 
 
 
 CLASSIFIERS: dict[str, tuple[type[BaseModel], Callable[[BaseModel, Irreps, list[float]], torch.nn.Module]]] = {
-    "tensor_field_network": (_points_config(TensorFieldNetworkConfig, normalization="batch"), TensorFieldNetwork),
-    "se3_transformer": (_points_config(SE3TransformerConfig, normalization="batch"), SE3Transformer),
-    "nequip": (_points_config(NequIPConfig, num_layers=3, normalization="batch"), _flat_nequip),
+    "tensor_field_network": (_points_config(TensorFieldNetworkConfig, normalization="layer"), TensorFieldNetwork),
+    "se3_transformer": (_points_config(SE3TransformerConfig, normalization="layer"), SE3Transformer),
+    "nequip": (_points_config(NequIPConfig, num_layers=3, normalization="layer"), _flat_nequip),
 }
 """Name of an architecture -> its config for point clouds, and what makes the network of config, irreps and numbers of neighbors."""
 

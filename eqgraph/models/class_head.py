@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from eqgraph.nn import Invariants
+from eqgraph.nn import BatchNorm, Invariants
 from eqgraph.o3 import Irreps, Linear
 
 _MAX_CHANNELS = {"norm": 1 << 30, "power": 16, "bispectrum": 4}
@@ -32,6 +32,7 @@ class PointInvariants(torch.nn.Module):
         channels = min(num_channels, _MAX_CHANNELS[kind])
         kinds = dict.fromkeys(ir for _, ir in irreps)
         self.linear = Linear(irreps, Irreps([(num_channels if ir.is_scalar() else channels, ir) for ir in kinds]))
+        self.norm = BatchNorm(self.linear.irreps_out)
         self.invariants = Invariants(self.linear.irreps_out, kind)
         self.layer = torch.nn.Sequential(
             torch.nn.Linear(self.invariants.num, num_features), torch.nn.BatchNorm1d(num_features), torch.nn.SiLU()
@@ -39,7 +40,7 @@ class PointInvariants(torch.nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(points, irreps.dim) -> (points, num_features)."""
-        return self.layer(self.invariants(self.linear(features)))
+        return self.layer(self.invariants(self.norm(self.linear(features))))
 
 
 def class_scores(num_features: int, hidden: Sequence[int], dropout: float, num_classes: int) -> torch.nn.Sequential:

@@ -94,7 +94,7 @@ class _WayUp(torch.nn.Module):
     def __init__(self, irreps: Irreps, irreps_skip: Irreps, irreps_out: Irreps, normalization: str) -> None:
         super().__init__()
         reachable = {ir for _, ir in irreps + irreps_skip}
-        self.act = nonlinearity("gate", irreps_out, reachable, "PointCloudSegmenter")
+        self.act = nonlinearity("gate", irreps_out, reachable, "PointCloudSegmenter", torch.tanh)
         self.linear = Linear(irreps + irreps_skip, self.act.irreps_in)
         self.norm = normalization_resolver(normalization, self.act.irreps_in)
         self.irreps_out = self.act.irreps_out

@@ -64,7 +64,7 @@ class PointEncoder(torch.nn.Module):
         harmonics = Irreps.spherical_harmonics(config.lmax)
         radial = [(config.num_radial, ir) for _, ir in harmonics] if config.center else []
         self.spherical_harmonics = SphericalHarmonics(harmonics, True, "component", backend=config.backend)
-        self.radial_basis = BesselBasis(config.num_radial, _RADIUS)
+        self.radial_basis = BesselBasis(config.num_radial, _RADIUS, trainable=False)
         self.network = build(Irreps([(1, "0e"), *radial]) + self.irreps_x, [float(k) for k in config.neighbors])
         self._dims = [ir.dim for _, ir in harmonics]
         self._dim_x, self._text_x = self.irreps_x.dim, str(self.irreps_x)

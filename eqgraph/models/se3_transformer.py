@@ -33,7 +33,7 @@ class SE3TransformerConfig(BaseModel):
     nonlinearity: Literal["gate", "norm", "s2"] = Field(
         "norm", description="what ends a layer: norm (as published), gate or s2"
     )
-    normalization: str = Field("none", description="per-irrep normalization before it: none, batch, layer, rms ...")
+    normalization: str = Field("none", description="per-irrep normalization before it: none, layer, rms, batch ...")
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"
     )
@@ -77,7 +77,7 @@ class SE3Transformer(torch.nn.Module):
         self.config = config
         irreps_sh = Irreps.spherical_harmonics(config.lmax)
         self.spherical_harmonics = SphericalHarmonics(irreps_sh, True, "component", backend=config.backend)
-        self.radial_basis = BesselBasis(config.num_radial, 1.0)
+        self.radial_basis = BesselBasis(config.num_radial, 1.0, trainable=False)
         self.envelope = PolynomialCutoff(1.0, config.cutoff_power)
         hidden = hidden_irreps(config.num_features, config.lmax, config.parity)
         self.irreps, self.layers = [Irreps(irreps_in)], torch.nn.ModuleList()
@@ -128,7 +128,9 @@ class SE3TransformerLayer(torch.nn.Module):
 
     def __init__(self, irreps_in: Irreps, irreps_out: Irreps, irreps_sh: Irreps, config: SE3TransformerConfig) -> None:
         super().__init__()
-        self.act = nonlinearity(config.nonlinearity, irreps_out, products(irreps_in, irreps_sh), "SE3TransformerLayer")
+        self.act = nonlinearity(
+            config.nonlinearity, irreps_out, products(irreps_in, irreps_sh), "SE3TransformerLayer", torch.tanh
+        )
         kinds = list(dict.fromkeys(ir for _, ir in irreps_in))
         self.attention = AttentionConv(
             irreps_in,

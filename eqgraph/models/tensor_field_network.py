@@ -33,7 +33,7 @@ class TensorFieldNetworkConfig(BaseModel):
     radial_hidden: list[PositiveInt] = Field([32], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial envelope")
     nonlinearity: Literal["gate", "norm", "s2"] = Field("gate", description="what ends a layer: gate, norm or s2")
-    normalization: str = Field("none", description="per-irrep normalization before it: none, batch, layer, rms ...")
+    normalization: str = Field("none", description="per-irrep normalization before it: none, layer, rms, batch ...")
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"
     )
@@ -72,7 +72,7 @@ class TensorFieldNetwork(torch.nn.Module):
         self.config = config
         irreps_sh = Irreps.spherical_harmonics(config.lmax)
         self.spherical_harmonics = SphericalHarmonics(irreps_sh, True, "component", backend=config.backend)
-        self.radial_basis = BesselBasis(config.num_radial, 1.0)
+        self.radial_basis = BesselBasis(config.num_radial, 1.0, trainable=False)
         self.envelope = PolynomialCutoff(1.0, config.cutoff_power)
         neighbors = numbers_of_neighbors(avg_num_neighbors, config.num_layers)
         hidden = hidden_irreps(config.num_features, config.lmax, config.parity)
@@ -138,7 +138,9 @@ class TensorFieldLayer(torch.nn.Module):
         config: TensorFieldNetworkConfig,
     ) -> None:
         super().__init__()
-        self.act = nonlinearity(config.nonlinearity, irreps_out, products(irreps_in, irreps_sh), "TensorFieldLayer")
+        self.act = nonlinearity(
+            config.nonlinearity, irreps_out, products(irreps_in, irreps_sh), "TensorFieldLayer", torch.tanh
+        )
         self.linear_in = Linear(irreps_in, _sent(irreps_in))
         self.conv = TensorProductConv(
             self.linear_in.irreps_out,

@@ -1,5 +1,7 @@
 """The nonlinearity at the end of a layer, for the irreps that the layer can produce."""
 
+from collections.abc import Callable
+
 import torch
 
 from eqgraph.o3 import Irreps
@@ -26,7 +28,13 @@ def products(irreps_in: Irreps, irreps_sh: Irreps) -> set:
     return {ir for _, ir_in in irreps_in for _, ir_sh in irreps_sh for ir in ir_in * ir_sh}
 
 
-def nonlinearity(kind: str, irreps_out: Irreps | str, reachable: set, layer: str = "nonlinearity") -> torch.nn.Module:
+def nonlinearity(
+    kind: str,
+    irreps_out: Irreps | str,
+    reachable: set,
+    layer: str = "nonlinearity",
+    act_gates: Callable[[torch.Tensor], torch.Tensor] = torch.nn.functional.silu,
+) -> torch.nn.Module:
     """A module with irreps_in and irreps_out, whose output is the part of irreps_out that the layer can reach.
 
     Args:
@@ -35,6 +43,7 @@ def nonlinearity(kind: str, irreps_out: Irreps | str, reachable: set, layer: str
         irreps_out: irreps wanted.
         reachable: irreps that the layer can produce, as from products.
         layer: who asks, for messages.
+        act_gates: function of the gates. One that is bounded (tanh) keeps products from growing from layer to layer.
 
     Raises:
         ValueError: for an unknown kind, or if nothing of irreps_out, or no 0e for gates, is within reach.
@@ -69,6 +78,6 @@ def nonlinearity(kind: str, irreps_out: Irreps | str, reachable: set, layer: str
         scalars,
         [ACTIVATIONS[ir.p] for _, ir in scalars],
         gates,
-        [ACTIVATIONS[ir.p] for _, ir in gates],
+        [act_gates] * len(gates),
         gated,
     )

@@ -87,7 +87,7 @@ class Edges(NamedTuple):
             first = edge[~second]
             row = ((~second).cumsum(0) - 1)[torch.where(second, reverse, edge)]
             visit = dst + second * num_dst
-        sorted_visit, order = visit.sort(stable=True)
+        sorted_visit, order = (visit, edge) if _is_sorted(visit) else visit.sort(stable=True)
         ptr = _ptr(sorted_visit, num_dst if reverse is None else 2 * num_dst)
         ptr = ptr.unsqueeze(0) if reverse is None else torch.stack([ptr[: num_dst + 1], ptr[num_dst:]])
         index = torch.stack([src, dst, row]).int()
@@ -125,6 +125,13 @@ def sorted_edges(edge_index: Tensor, num_src: int, num_dst: int) -> Edges:
         with torch.inference_mode(False):  # what is kept may be needed for training later
             kept = _sorted[edge_index] = (key, Edges.of(edge_index, num_src, num_dst))
     return kept[1]
+
+
+def _is_sorted(index: Tensor) -> bool:
+    """Whether there is nothing to sort, as in most graphs that are built on a CPU; looking is not worth waiting for a GPU."""
+    if torch.compiler.is_compiling() or index.device.type != "cpu":
+        return False
+    return bool((index[1:] >= index[:-1]).all())
 
 
 def _ptr(index: Tensor, num: int) -> Tensor:

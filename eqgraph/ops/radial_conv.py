@@ -24,14 +24,15 @@ def _radial_conv_fake(x, y, h, matrix, *rest):
 
 
 def _radial_conv_gradient(saved, rest, wanted, g):
-    *gradients, gmatrix = operators.radial_conv_backward(g, *saved, *rest, wanted[-1])
-    return *gradients, gmatrix if wanted[-1] else None
+    _, moves, _, learns = wanted
+    gx, gy, gh, gmatrix = operators.radial_conv_backward(g, *saved, *rest, learns, moves)
+    return gx, gy if moves else None, gh, gmatrix if learns else None
 
 
 def _backward(g, x, y, h, matrix, *rest):
-    *rest, learns = rest
+    *rest, learns, moves = rest
     edges, table = edges_of(rest)
-    return devices(x).radial_conv_backward(*(t.contiguous() for t in (g, x, y, h, matrix)), edges, table, learns)
+    return devices(x).radial_conv_backward(*(t.contiguous() for t in (g, x, y, h, matrix)), edges, table, learns, moves)
 
 
 def _backward_fake(g, x, y, h, matrix, *rest):
@@ -39,7 +40,7 @@ def _backward_fake(g, x, y, h, matrix, *rest):
 
 
 def _backward_gradient(saved, rest, wanted, a, b, c, cmatrix):
-    *rest, _ = rest
+    *rest, _, _ = rest
     g, x, y, h, matrix = saved
     a, b, c = (torch.zeros_like(like) if given is None else given for given, like in ((a, x), (b, y), (c, h)))
     if cmatrix is None:
@@ -63,7 +64,7 @@ def _composed(a, b, c, cmatrix, g, x, y, h, matrix, *rest):
     if cmatrix is not None:
         d = d + h @ cmatrix
     dg, dx, dy, dw = operators.conv_double_backward(a, b, d, g, x, y, w, *rest)
-    gw = operators.conv_backward(g, x, y, w, *rest)[2]
+    gw = operators.conv_backward(g, x, y, w, *rest, False)[2]
     dh, dmatrix = dw @ matrix.t(), h.t() @ dw + c.t() @ gw
     if cmatrix is not None:
         dh = dh + gw @ cmatrix.t()
@@ -82,7 +83,7 @@ define(
     _backward,
     _backward_fake,
     _backward_gradient,
-    f"{EDGES}, str table, bool learns",
+    f"{EDGES}, str table, bool learns, bool moves",
 )
 define(
     "radial_conv_double_backward",

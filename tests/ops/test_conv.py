@@ -134,7 +134,7 @@ def test_a_matrix_that_does_not_learn_costs_no_gradient():
     table, edges, _, (x, y, h, matrix) = small()
     g = torch.randn(edges.num_dst * table.dim_out, dtype=torch.float64)
     both = [
-        torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *edges.sorted, table.key, learns)
+        torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *edges.sorted, table.key, learns, True)
         for learns in (True, False)
     ]
     assert all(torch.equal(a, b) for a, b in zip(*(gradients[:3] for gradients in both), strict=True))
@@ -142,6 +142,28 @@ def test_a_matrix_that_does_not_learn_costs_no_gradient():
     assert (both[1][3] == 0).all()
     out = ops.radial_conv(x, y, h, matrix.detach(), edges.sorted, table)
     torch.testing.assert_close(torch.autograd.grad(out, (x, y, h), g), both[0][:3])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_harmonics_that_do_not_move_cost_no_gradient(dtype):
+    table, edges, stored, radial = small()
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    g = torch.randn(edges.num_dst * table.dim_out, dtype=dtype)
+    rest = (*edges.sorted, table.key)
+    for operator, tensors, learns in (
+        (torch.ops.eqgraph.conv_backward, stored, ()),
+        (torch.ops.eqgraph.radial_conv_backward, radial, (True,)),
+    ):
+        tensors = [tensor.detach().to(dtype) for tensor in tensors]
+        moving, still = (operator(g, *tensors, *rest, *learns, moves) for moves in (True, False))
+        assert moving[1].abs().max() > 0
+        assert (still[1] == 0).all()
+        for index in (0, *range(2, len(moving))):
+            torch.testing.assert_close(still[index], moving[index], **tolerance)
+    x, y, w = (tensor.detach() for tensor in stored)
+    x, w = x.requires_grad_(), w.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, w: ops.conv(x, y, w, edges.sorted, table), (x, w))
+    assert torch.autograd.gradgradcheck(lambda x, w: ops.conv(x, y, w, edges.sorted, table), (x, w))
 
 
 def test_opcheck():
@@ -156,8 +178,8 @@ def test_opcheck():
         (torch.ops.eqgraph.radial_conv_backward, [g, *radial]),
         (torch.ops.eqgraph.radial_conv_double_backward, [*radial[:3], g, *radial]),
     ):
-        learns = (True,) if operator == torch.ops.eqgraph.radial_conv_backward else ()
-        torch.library.opcheck(operator, (*tensors, *rest, *learns))
+        wanted = {torch.ops.eqgraph.conv_backward: (True,), torch.ops.eqgraph.radial_conv_backward: (True, True)}
+        torch.library.opcheck(operator, (*tensors, *rest, *wanted.get(operator, ())))
 
 
 def test_inputs_need_not_be_contiguous():
@@ -202,10 +224,10 @@ for edges in (random_edges(50, 60, 3000), random_pairs(50, 1500)):
         results.append(
             [
                 torch.ops.eqgraph.conv(x, y, w, *rest),
-                *torch.ops.eqgraph.conv_backward(g, x, y, w, *rest),
+                *torch.ops.eqgraph.conv_backward(g, x, y, w, *rest, True),
                 *torch.ops.eqgraph.conv_double_backward(x, y, w, g, x, y, w, *rest),
                 torch.ops.eqgraph.radial_conv(x, y, h, matrix, *rest),
-                *torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *rest, True),
+                *torch.ops.eqgraph.radial_conv_backward(g, x, y, h, matrix, *rest, True, True),
                 *torch.ops.eqgraph.radial_conv_double_backward(x, y, h, g, x, y, h, matrix, *rest),
             ]
         )

@@ -24,11 +24,11 @@ def conv(x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable) 
 
 
 def conv_backward(
-    g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
+    g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable, moves: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of Σ g · conv(x, y, w) with respect to x, y and w."""
-    gx, gy, gw = _SenderParts(edges, table, x), empty(y.shape, y), empty(w.shape, w)
-    _call(_kernel(table.key, "backward", x.dtype, None), [gx, gy, g, x, y, gw, w], edges)
+    """Gradients of Σ g · conv(x, y, w) with respect to x, w and, if it moves, y (else zeros)."""
+    gx, gy, gw = _SenderParts(edges, table, x), _gradient_of_harmonics(y, moves), empty(w.shape, w)
+    _call(_kernel(table.key, "backward", x.dtype, None, moves=moves), [gx, gy, g, x, y, gw, w], edges)
     return gx.total(), gy, gw
 
 
@@ -57,11 +57,13 @@ def radial_conv_backward(
     edges: SortedEdges,
     table: PathTable,
     learns: bool = True,
+    moves: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, y, h and, if it learns, matrix (else zeros)."""
-    gx, gy, gh, gmatrix = _SenderParts(edges, table, x), empty(y.shape, y), empty(h.shape, h), _Parts(edges, matrix)
+    """Gradients of Σ g · radial_conv(x, y, h, matrix) with respect to x, h, y if it moves and matrix if it learns (else zeros)."""
+    gx, gy, gh = _SenderParts(edges, table, x), _gradient_of_harmonics(y, moves), empty(h.shape, h)
+    gmatrix = _Parts(edges, matrix)
     tensors = [gx, gy, g, x, y, gh, gmatrix, h, matrix, matrix.t().contiguous()]
-    _call(_kernel(table.key, "backward", x.dtype, h.shape[1], learns), tensors, edges)
+    _call(_kernel(table.key, "backward", x.dtype, h.shape[1], learns, moves), tensors, edges)
     return gx.total(), gy, gh, gmatrix.total()
 
 
@@ -86,13 +88,22 @@ def radial_conv_double_backward(
     return dg, dx.total(), dy, dh, dmatrix.total()
 
 
+def _gradient_of_harmonics(y: Tensor, moves: bool) -> Tensor:
+    """What the kernel fills, or zeros that it leaves alone."""
+    return empty(y.shape, y) if moves else torch.zeros_like(y)
+
+
 @cache
-def _kernel(key: str, kind: str, dtype: torch.dtype, num_hidden: int | None, learns: bool = True) -> tuple[int, int]:
+def _kernel(
+    key: str, kind: str, dtype: torch.dtype, num_hidden: int | None, learns: bool = True, moves: bool = True
+) -> tuple[int, int]:
     """Address and size of the scratch memory of a kernel."""
     name = str(dtype).removeprefix("torch.")
-    plan = ConvPlan(PathTable.from_key(key), kind, name, num_hidden, learns)
+    plan = ConvPlan(PathTable.from_key(key), kind, name, num_hidden, learns, moves)
     title = f"{'conv' if num_hidden is None else 'radial_conv'}_{kind}"
-    return compile_kernel(title, f"{key} {name} {num_hidden} {learns}", partial(source, plan)), plan.scratch_bytes
+    return compile_kernel(
+        title, f"{key} {name} {num_hidden} {learns} {moves}", partial(source, plan)
+    ), plan.scratch_bytes
 
 
 class _Parts:

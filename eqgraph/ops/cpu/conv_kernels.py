@@ -5,6 +5,7 @@ For every edge and channel, with the edge matrix M_p[m3, m1] = Σ_m2 C^p[m1, m2,
     value:            out_p[m3] += w_p Σ_m1 M_p[m3, m1] x[m1]
     gradient:         s_p[m2] = Σ_{m1, m3} C^p[m1, m2, m3] g_p[m3] x[m1]
                       gw_p = Σ_m2 s_p[m2] y[m2],   gy[m2] += w_p s_p[m2],   gx[m1] += Σ_p,m3 M_p[m3, m1] w_p g_p[m3]
+                      where gy is not wanted, without s: gw_p = Σ_m3 g_p[m3] Σ_m1 M_p[m3, m1] x[m1]
     second gradient:  that of  L(g, a, y, w) + L(g, x, b, w) + L(g, x, y, d),   with L(g, x, y, w) = Σ g · out(x, y, w).
 
 A kernel owns a range of receivers, and so every number that it writes, except the gradient of the senders' features, for which it has
@@ -178,15 +179,14 @@ class _Writer:
 
     def _drain(self, first: Value, number: Value) -> None:
         k, table, run = self.k, self.table, self.plan.run
-        if "sums" not in self.scratch:
-            return
-        target = self.values["gy" if self.plan.kind == "backward" else "dy"]
-        with k.loop(0, number) as slot:
-            edge = k.load_int(self.values["ints"], k.add(slot, run))
-            for m in range(table.dim_sh):
-                vector = k.load(k.at(self.scratch["sums"], k.mul(slot, table.dim_sh * k.width), m * k.width))
-                k.store_scalar(k.sum_lanes(vector), k.at(target, k.mul(edge, table.dim_sh), m))
-        if self.radial:
+        if "sums" in self.scratch:
+            target = self.values["gy" if self.plan.kind == "backward" else "dy"]
+            with k.loop(0, number) as slot:
+                edge = k.load_int(self.values["ints"], k.add(slot, run))
+                for m in range(table.dim_sh):
+                    vector = k.load(k.at(self.scratch["sums"], k.mul(slot, table.dim_sh * k.width), m * k.width))
+                    k.store_scalar(k.sum_lanes(vector), k.at(target, k.mul(edge, table.dim_sh), m))
+        if self.radial and self.plan.kind != "forward":
             self._drain_hidden(first, number)
 
     def _drain_hidden(self, first: Value, number: Value) -> None:
@@ -327,16 +327,21 @@ class _Writer:
                     for i in members:
                         path = table.paths[i]
                         weight = k.load(self._weight("w", slot, i, channel), lanes)
-                        pairs = {(m1, m3): k.times(x[m1], g[i][m3]) for m3, m1 in self.plan.entries[i]}
-                        sums = self._contract(path, pairs)
+                        matrix = self._element("matrix", i, slot)
                         gw = None
-                        for m2, value in sums.items():
-                            y = k.splat(k.load_scalar(k.at(self.scratch["y"], (path.sh_start + m2) * run, slot)))
-                            gw = k.fma(y, value, gw)
+                        if self.plan.moves:
+                            pairs = {(m1, m3): k.times(x[m1], g[i][m3]) for m3, m1 in self.plan.entries[i]}
+                            sums = self._contract(path, pairs)
+                            for m2, value in sums.items():
+                                y = k.splat(k.load_scalar(k.at(self.scratch["y"], (path.sh_start + m2) * run, slot)))
+                                gw = k.fma(y, value, gw)
+                            self._add_to_sums(path, slot, {m2: k.times(weight, value) for m2, value in sums.items()})
+                        else:
+                            for m3, value in self._product(matrix, x, {}).items():
+                                gw = k.fma(g[i][m3], value, gw)
                         self._store_weight(gw, "gw", slot, i, channel, lanes)
-                        self._add_to_sums(path, slot, {m2: k.times(weight, value) for m2, value in sums.items()})
                         weighted = [k.times(weight, value) for value in g[i]]
-                        gx = self._transposed(self._element("matrix", i, slot), weighted, gx)
+                        gx = self._transposed(matrix, weighted, gx)
                     for m1, address in enumerate(self._sender_rows("gx", block, slot, channel)):
                         if m1 in gx:
                             k.store(k.plus(k.load(address, lanes), gx[m1]), address, lanes)

@@ -14,6 +14,7 @@ class ConvPlan:
         dtype: "float32" or "float64".
         num_hidden: None if the weights are read; else they are h @ matrix with so many columns of h.
         learns: whether the gradient of the matrix is wanted.
+        moves: whether the gradient of the harmonics is wanted.
 
     Attributes:
         width: lanes of a vector of channels.
@@ -29,9 +30,16 @@ class ConvPlan:
     """
 
     def __init__(
-        self, table: PathTable, kind: str, dtype: str, num_hidden: int | None = None, learns: bool = True
+        self,
+        table: PathTable,
+        kind: str,
+        dtype: str,
+        num_hidden: int | None = None,
+        learns: bool = True,
+        moves: bool = True,
     ) -> None:
-        self.table, self.kind, self.dtype, self.num_hidden, self.learns = table, kind, dtype, num_hidden, learns
+        self.table, self.kind, self.dtype, self.num_hidden = table, kind, dtype, num_hidden
+        self.learns, self.moves = learns, moves
         lanes = vector_bytes() // (4 if dtype == "float32" else 8)
         widest = max((table.mul(path) for path in table.paths), default=1)
         self.width = min(lanes, 1 << (max(widest, 1) - 1).bit_length())
@@ -54,7 +62,7 @@ class ConvPlan:
         sizes = {"y": dim_sh * run, "matrix": self.matrix_starts[-1] * run}
         if self.kind == "double_backward":
             sizes |= {"b": sizes["y"], "matrix_b": sizes["matrix"]}
-        if self.kind != "forward":
+        if self.kind != "forward" and self.moves:
             sizes["sums"] = run * dim_sh * self.width
         if hidden is not None:
             blocks = {

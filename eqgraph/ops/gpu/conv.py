@@ -24,9 +24,9 @@ def conv(x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable) 
 
 
 def conv_backward(
-    g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable
+    g: Tensor, x: Tensor, y: Tensor, w: Tensor, edges: SortedEdges, table: PathTable, moves: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(gx, gy, gw): gradients of Σ g · conv(x, y, w)."""
+    """(gx, gy, gw): gradients of Σ g · conv(x, y, w); gy is there also if nothing moves."""
     traversal = Traversal(edges, table, False, g=g, x=x, y=y, w=w)
     return traversal.senders(), *traversal.edges()
 

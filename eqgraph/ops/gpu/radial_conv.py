@@ -38,8 +38,9 @@ def radial_conv_backward(
     edges: SortedEdges,
     table: PathTable,
     learns: bool = True,
+    moves: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(gx, gy, gh, gW): gradients of Σ g · radial_conv(x, y, h, W); gW is zero unless it learns."""
+    """(gx, gy, gh, gW): gradients of Σ g · radial_conv(x, y, h, W); gW is zero unless it learns, gy is there also if nothing moves."""
     traversal = Traversal(edges, table, False, g=g, x=x, y=y, h=h, W=W)
     return traversal.senders(), *traversal.edges(), traversal.matrix() if learns else torch.zeros_like(W)
 
