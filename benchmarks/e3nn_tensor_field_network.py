@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from eqgraph.math import normalize2mom
 from eqgraph.models import Level, PointCloudClassifier
 from eqgraph.models.tensor_field_network import TensorFieldLayer, TensorFieldNetwork
 
@@ -19,6 +20,9 @@ def e3nn_twin(model: PointCloudClassifier) -> PointCloudClassifier:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # e3nn compiles with TorchScript, which is deprecated
         twin.encoder.network = E3nnNetwork(model.encoder.network)
+    for module in twin.encoder.network.modules():
+        if type(module).__name__ == "normalize2mom":  # e3nn's constants are random estimates, which differ by 1e-3
+            module.cst = normalize2mom(module.f).cst
     return twin
 
 
