@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
 
 from eqgraph.models import (
     CLASSIFIERS,
@@ -140,6 +142,23 @@ def test_scores_are_continuous_where_neighbors_change(architecture):
 
     jump = (at(1 + 1e-7) - at(1 - 1e-7)).abs().max()
     assert jump < 1e-5 * at(1.0).abs().max()
+
+
+def test_functions_on_the_sphere_are_invariant_up_to_their_grid():
+    model = trained(build_classifier, "tensor_field_network", DEEP | {"nonlinearity": "s2"})
+    pos, batch, _ = clouds()
+    expected = model(pos, batch)
+    turned = model(pos @ -rand_matrix(dtype=torch.float64).T, batch)
+    error = (turned - expected).abs().max() / expected.abs().max()
+    assert 0 < error < 1e-2
+
+
+def test_batches_of_a_loader_of_pyg():
+    model = trained(build_classifier, "tensor_field_network", DEEP)
+    pos, batch, _ = clouds()
+    loader = DataLoader([Data(pos=cloud) for cloud in pos.split(SIZES)], batch_size=len(SIZES))
+    (data,) = loader
+    assert torch.equal(model(data.pos, data.batch, batch_size=data.num_graphs), model(pos, batch))
 
 
 def test_receivers_of_a_level_are_the_first_picks_of_the_one_before():
