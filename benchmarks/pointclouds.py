@@ -34,7 +34,7 @@ BOUNDS = {"knn_graph": 20, "radius_graph": 30, "fps": 20}
 """Milliseconds for 32 clouds of 1,024 points on 2 cores."""
 
 NETWORK_POINTS = [128, 64, 32]
-TOLERANCE = 1e-8
+TOLERANCE = 1e-6
 
 Calls = dict[tuple[str, str], Callable[[], Any]]
 Section = tuple[dict[str, Any], list[Target]]
