@@ -66,7 +66,7 @@ class MessageNorm(Norm):
             )
         messages, _ = self._rows(msg, batch, batch_size, mask)
         if rows.numel() == 0:
-            return msg
+            return self._without_rows(msg)
         with torch.autocast(x.device.type, enabled=False):
             features_square = rows.square().sum(1, keepdim=True)
             messages_square = messages.square().sum(1, keepdim=True)

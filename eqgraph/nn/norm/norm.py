@@ -55,8 +55,8 @@ class Norm(torch.nn.Module):
             ValueError: if a shape does not fit.
         """
         rows, nodes = self._rows(x, batch, batch_size, mask)
-        if rows.numel() == 0:  # nothing to normalize, and nothing to learn from
-            return x
+        if rows.numel() == 0:
+            return self._without_rows(x)
         with torch.autocast(x.device.type, enabled=False):
             out = self.normalize(rows, nodes)
         return nodes.masked(out).to(x.dtype).reshape(x.shape)
@@ -100,6 +100,10 @@ class Norm(torch.nn.Module):
             rows = rows.masked_fill(~mask.reshape(-1, 1), 0.0)
             mask = mask.reshape(-1, 1).to(rows.dtype)
         return rows, Nodes(rows.shape[0], graph, num_graphs, mask)
+
+    def _without_rows(self, x: Tensor) -> Tensor:
+        """x, which is empty, with gradients of parameters that are zero and not missing: DistributedDataParallel waits for all."""
+        return x + sum(parameter.sum() for parameter in self.parameters())
 
     def __repr__(self) -> str:
         extra = self.extra_repr()

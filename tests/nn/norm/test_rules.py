@@ -139,6 +139,8 @@ def test_no_nodes_teach_nothing(case, training):
         out = run(layer, case, x, torch.zeros(0, dtype=torch.int64), graphs)
         assert out.shape == x.shape
         out.sum().backward()
+    for parameter in layer.parameters():  # a process without nodes has gradients, too: others wait for them
+        assert not parameter.requires_grad or torch.equal(parameter.grad, torch.zeros_like(parameter))
     assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
 
 
