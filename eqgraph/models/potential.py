@@ -197,7 +197,8 @@ def _warn_about_norms(network: torch.nn.Module) -> None:
             continue
         wrongs = [] if module.is_local else ["neither local nor extensive: it couples all atoms of a structure"]
         wrongs += [] if module.smooth else ["not smooth: forces jump"]
-        wrongs += [] if not module.couples_graphs else ["coupled in training, and forces not those of evaluation"]
+        couples = module.couples_graphs or (getattr(module, "track_running_stats", False) and not module.frozen)
+        wrongs += [] if not couples else ["coupled in training, and forces not those of evaluation"]
         if wrongs:
             warnings.warn(
                 f"Potential: with the {type(module).__name__} '{name}' in the network, energies are {', and '.join(wrongs)}. "

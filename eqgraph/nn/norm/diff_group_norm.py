@@ -57,6 +57,9 @@ class DiffGroupNorm(Norm):
                 f"irreps '{self._text}'. Add 0e to the irreps."
             )
         self.groups, self.lamda, self.track_running_stats = groups, lamda, track_running_stats
+        self.is_local = (
+            track_running_stats  # in evaluation a fixed map of a node's 0e, and by these of its other irreps
+        )
         self.lin = torch.nn.Linear(self.layout.num_scalars, groups, bias=False)
         clusters = Irreps([entry for _ in range(groups) for entry in self.irreps])
         self.norm = BatchNorm(clusters, eps, momentum, affine, track_running_stats=track_running_stats, correction=1)

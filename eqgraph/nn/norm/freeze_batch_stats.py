@@ -8,8 +8,9 @@ from .norm import Norm
 def freeze_batch_stats(module: torch.nn.Module) -> torch.nn.Module:
     """Let all normalizations inside use the running statistics that they have, and keep them, in training, too.
 
-    Each is then a fixed affine map: a graph's output no longer depends on the other graphs of the batch. That is how a network with
-    batch normalization is trained on forces, which else are derivatives through the statistics of the batch, and others in evaluation.
+    Each is then a fixed map of each node: a graph's output no longer depends on the other graphs of the batch. That is how a network
+    with batch normalization is trained on forces, which else are derivatives through the statistics of the batch, and others in
+    evaluation.
     Weights and biases still learn.
 
     Args:
@@ -28,7 +29,7 @@ def freeze_batch_stats(module: torch.nn.Module) -> torch.nn.Module:
         (False, False)
     """
     for name, layer in module.named_modules():
-        if not isinstance(layer, Norm) or not layer.couples_graphs:
+        if not isinstance(layer, Norm) or not (layer.couples_graphs or getattr(layer, "track_running_stats", False)):
             continue
         if not getattr(layer, "track_running_stats", True):
             raise ValueError(

@@ -63,6 +63,7 @@ class InstanceNorm(TrackedNorm):
                 "average of directions over graphs does not turn with any of them. Choose one."
             )
         self.reduce, self.normalization, self.center_nonscalars = reduce, normalization, center_nonscalars
+        self.is_local = track_running_stats  # a fixed affine map in evaluation
 
     def extra_repr(self) -> str:
         return f"eps={self.eps}, momentum={self.momentum}" if self.track_running_stats else f"eps={self.eps}"

@@ -20,7 +20,8 @@ class Norm(torch.nn.Module):
         irreps: irreps of the input and output.
 
     Attributes:
-        is_local: whether a node's output depends on that node alone (in evaluation): energies stay local and extensive.
+        is_local: whether in evaluation (by running statistics, for some) a node's output depends on that node alone: energies stay
+            local and extensive.
         couples_graphs: whether, in training, a graph's output depends on the other graphs of the batch.
         smooth: whether the output has continuous derivatives of all orders, as forces need it.
     """

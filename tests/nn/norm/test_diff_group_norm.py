@@ -68,3 +68,8 @@ def test_text_and_reset():
 def test_without_scalars_or_groups_there_are_no_clusters(irreps, groups):
     with pytest.raises(ValueError, match="expected at least one group, and a 0e"):
         nn.DiffGroupNorm(irreps, groups)
+
+
+def test_running_statistics_make_it_local():
+    assert nn.DiffGroupNorm("2x0e", 2, track_running_stats=True).is_local
+    assert not nn.DiffGroupNorm("2x0e", 2, track_running_stats=False).is_local

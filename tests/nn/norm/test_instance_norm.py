@@ -132,3 +132,8 @@ def test_all_irreps_may_be_centred():
 def test_unknown_choices_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         nn.InstanceNorm("0e", **kwargs)
+
+
+def test_running_statistics_make_it_local():
+    assert nn.InstanceNorm("2x0e", track_running_stats=True).is_local
+    assert not nn.InstanceNorm("2x0e", track_running_stats=False).is_local

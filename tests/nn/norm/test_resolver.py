@@ -37,12 +37,19 @@ def test_potentials_name_the_layers_that_make_energies_wrong():
 
 
 def test_potentials_warn_of_statistics_of_the_batch():
-    with pytest.warns(UserWarning, match=r"BatchNorm 'first.0' .* coupled in training, .* nn.freeze_batch_stats"):
-        Potential(Network(nn.BatchNorm("2x0e")), [1], 5.0, [0.0], [1.0])
+    for norm in (nn.BatchNorm("2x0e"), nn.InstanceNorm("2x0e", track_running_stats=True)):
+        with pytest.warns(UserWarning, match=r"Norm 'first.0' .* are coupled in training, .* nn.freeze_batch_stats"):
+            Potential(Network(norm), [1], 5.0, [0.0], [1.0])
 
 
 @pytest.mark.parametrize(
-    "norm", [nn.LayerNorm("2x0e"), nn.RMSNorm("2x0e"), nn.freeze_batch_stats(nn.BatchNorm("2x0e"))]
+    "norm",
+    [
+        nn.LayerNorm("2x0e"),
+        nn.RMSNorm("2x0e"),
+        nn.freeze_batch_stats(nn.BatchNorm("2x0e")),
+        nn.freeze_batch_stats(nn.InstanceNorm("2x0e", track_running_stats=True)),
+    ],
 )
 def test_potentials_are_content_with_local_norms(norm, recwarn):
     Potential(Network(norm), [1], 5.0, [0.0], [1.0])
