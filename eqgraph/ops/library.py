@@ -86,7 +86,7 @@ def _shortcut(
 
     def call(*inputs):
         tensors = inputs[:num_tensors]
-        if torch.compiler.is_compiling() or _is_watched(tensors):
+        if torch.compiler.is_compiling() or is_transformed(tensors) or torch.autograd._profiler_enabled():
             return operator(*inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             return Direct.apply(*inputs)
@@ -95,15 +95,14 @@ def _shortcut(
     return call
 
 
-def _is_watched(tensors: Sequence[Tensor]) -> bool:
-    """Whether somebody traces, transforms, converts or times the operators that are called."""
+def is_transformed(tensors: Sequence[Tensor]) -> bool:
+    """Whether somebody traces, transforms or converts the operators that are called, and has to see them."""
     return (
         any(type(tensor) not in _PLAIN for tensor in tensors)
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._get_tracing_state() is not None
         or torch.is_autocast_enabled(tensors[0].device.type)
-        or torch.autograd._profiler_enabled()
     )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
+from eqgraph.ops.row_norms import Group, RowNorm
 
 
 class Groups(torch.nn.Module):
@@ -65,6 +66,17 @@ class Groups(torch.nn.Module):
         sets = torch.eq(sets.unique().unsqueeze(1), sets)  # (statistics, groups)
         self._each_alone = len(sets) == len(sizes)
         totals = sets.long().T @ (sets.long() @ (torch.ones_like(sizes) if balance else sizes))
+        spans: list[list[tuple[int, int]]] = [[] for _ in range(len(sizes))]
+        for copy, group in enumerate(group_of_copy):
+            start = spans[group].pop()[0] if spans[group] and spans[group][-1][1] == starts[copy] else starts[copy]
+            spans[group].append((start, starts[copy + 1]))
+        shares = 1 / (totals * sizes if balance else totals).double()
+        self._statistics = tuple(
+            tuple(
+                Group(tuple(spans[i]), shares[i].item(), bool(scalars[i])) for i in chosen.nonzero().flatten().tolist()
+            )
+            for chosen in sets
+        )
         # whole numbers, which no dtype of the module rounds
         for name, values in (
             ("_members", torch.eq(torch.arange(len(sizes)).unsqueeze(1), group_of_column)),  # (groups, dim)
@@ -75,6 +87,10 @@ class Groups(torch.nn.Module):
             ("_num_scalars", scalars),
         ):
             self.register_buffer(name, values, persistent=False)
+
+    def row_norm(self, eps: float) -> RowNorm:
+        """For the kernels that normalize a row in one go."""
+        return RowNorm(self._statistics, eps)
 
     def mean(self, averages: Tensor) -> Tensor:
         """(rows, dim) -> (rows, dim): the mean of the 0e of the group of each, zero for all that is no 0e; a projection."""

@@ -75,7 +75,7 @@ class _RowBlocks(torch.autograd.Function):
         if torch.is_grad_enabled():  # somebody will differentiate the gradient: let autograd derive it
             inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in tensors]
             further = _further(index, 0, len(g))
-            return None, None, None, None, *_gradients(ctx.function, g, inputs, further, create_graph=True)
+            return None, None, None, None, *gradients(ctx.function, g, inputs, further, create_graph=True)
         x, *parameters = (None if tensor is None else tensor.detach() for tensor in tensors)
         wanted = ctx.needs_input_grad[4:]
         for tensor, want in zip(parameters, wanted[1:], strict=True):
@@ -108,10 +108,10 @@ class _Autograd:
     def __call__(self, g: Tensor, *inputs: Tensor | None) -> list[Tensor | None]:
         differentiable = [tensor for tensor in inputs if tensor is None or tensor.is_floating_point()]
         further = inputs[len(differentiable) :]
-        return _gradients(self.function, g, differentiable, further, create_graph=False)
+        return gradients(self.function, g, differentiable, further, create_graph=False)
 
 
-def _gradients(
+def gradients(
     function: Callable[..., Tensor],
     g: Tensor,
     inputs: Sequence[Tensor | None],

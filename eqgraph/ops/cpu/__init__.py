@@ -12,6 +12,7 @@ from .gate import gate, gate_backward, gate_double_backward
 from .harmonics import harmonics, harmonics_backward, harmonics_double_backward
 from .linear import linear, linear_backward
 from .mlp import mlp, mlp_backward, mlp_double_backward
+from .row_norm import row_norm, row_norm_backward
 from .segments import gather, segment_sum
 
 __all__ = [
@@ -33,5 +34,7 @@ __all__ = [
     "radial_conv",
     "radial_conv_backward",
     "radial_conv_double_backward",
+    "row_norm",
+    "row_norm_backward",
     "segment_sum",
 ]

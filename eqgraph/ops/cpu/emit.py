@@ -224,6 +224,16 @@ class Emitter:
         """a / b."""
         return self._let(f"fdiv {_FAST} {self.vector} {a}, {b}")
 
+    def keep(self, vector: Value, lanes: int) -> Value:
+        """The vector, with zeros beyond the given number of lanes."""
+        if lanes == self.width:
+            return vector
+        return self._let(f"select {self._mask(lanes, None)}, {self.vector} {vector}, {self.vector} zeroinitializer")
+
+    def rsqrt(self, x: Value) -> Value:
+        """1 / sqrt(x)."""
+        return self.over(self.constant(1.0), self._call("sqrt", x))
+
     def exp(self, x: Value) -> Value:
         """e^x to the last digits: infinity and the smallest normal number where it is out of range, NaN for NaN."""
         # x = n ln 2 + r: the Taylor series of e^r, |r| <= ln(2) / 2, times 2^n. ln 2 has two parts, the first so short that n times it
