@@ -6,9 +6,10 @@ from torch import Tensor
 from eqgraph.o3 import Irreps
 
 from .columns_of_irreps import ColumnsOfIrreps
+from .evo_factors import evo_factors
 from .group_variance import group_variance
 from .nodes import Nodes
-from .scale_irreps import lengths, scale_irreps
+from .scale_irreps import lengths
 from .tracked_norm import TrackedNorm
 
 
@@ -75,19 +76,18 @@ class EvoNormB0(TrackedNorm):
             self.update(mean.new_zeros(0), self.unbiased(over_batch.detach(), count), has_variance)
         else:
             _, over_batch = self.running_statistics(x.dtype)
-        graph = x.new_zeros(len(x), dtype=torch.int64) if nodes.graph is None else nodes.graph
-        weight, v = (None if value is None else value.to(x.dtype) for value in (self.weight, self.v))
-        roots = (over_batch + self.eps).sqrt(), (variance + self.eps).sqrt()
-        return scale_irreps(
-            x, layout, self._factors, *roots, weight, v, bias=self.bias_columns(), signed=True, index=graph
-        )
+        weight = x.new_ones(layout.num_copies) if self.weight is None else self.weight.to(x.dtype)
+        over_batch, over_graph = (over_batch + self.eps).sqrt(), (variance + self.eps).sqrt()
+        parameters = self.v.to(x.dtype), over_graph, over_batch, weight
+        bias = self.bias_columns()
+        return evo_factors(x, layout, "B0", self._factors, *parameters, bias=bias, graph=nodes.graph, eps=self.eps)
 
     def _factors(
-        self, sizes: Tensor, over_batch: Tensor, over_graph: Tensor, weight: Tensor | None, v: Tensor, graph: Tensor
+        self, sizes: Tensor, v: Tensor, over_graph: Tensor, over_batch: Tensor, weight: Tensor, graph: Tensor
     ) -> Tensor:
         sizes = lengths(sizes, self.layout, self.eps)
         divisor = torch.maximum(over_batch, torch.addcmul(over_graph.index_select(0, graph), v, sizes))
-        return divisor.reciprocal() if weight is None else weight / divisor
+        return weight / divisor
 
     def _batch_variance(self, mean: Tensor, variance: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Variance over all nodes from the statistics of their graphs, and the number of nodes: within graphs plus between them."""

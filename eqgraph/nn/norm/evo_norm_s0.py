@@ -5,13 +5,14 @@ from torch import Tensor
 
 from eqgraph.o3 import Irreps
 
+from .evo_factors import evo_factors
 from .group_norm import equal_groups
 from .group_variance import group_variance
 from .grouped_norm import GroupedNorm
 from .groups import Groups
 from .nodes import Nodes
 from .row_blocks import in_row_blocks
-from .scale_irreps import lengths, scale_irreps, signed_sizes
+from .scale_irreps import lengths, signed_sizes
 from .type_blocks import TypeBlocks
 
 
@@ -72,15 +73,15 @@ class EvoNormS0(GroupedNorm):
         if self.mode == "node":
             return self.shifted(in_row_blocks(self._rows_gated, x, weight, v))
         scale = self._scale(group_variance(x, self.groups, nodes)[1], weight)
-        graph = x.new_zeros(len(x), dtype=torch.int64) if nodes.graph is None else nodes.graph
-        return scale_irreps(x, self.layout, self._gates, scale, v, bias=self.bias_columns(), signed=True, index=graph)
+        bias = self.bias_columns()
+        return evo_factors(x, self.layout, "S0", self._gates, v, scale, bias=bias, graph=nodes.graph, eps=self.eps)
 
     def _scale(self, variance: Tensor, weight: Tensor | None) -> Tensor:
         """(rows, statistics) -> (rows, num_copies): weight / sqrt(σ² + ε)."""
         scale = self.groups.to_columns((variance + self.eps).rsqrt()).index_select(1, self.layout.first_column)
         return scale if weight is None else scale * weight
 
-    def _gates(self, sizes: Tensor, scale: Tensor, v: Tensor, graph: Tensor) -> Tensor:
+    def _gates(self, sizes: Tensor, v: Tensor, scale: Tensor, graph: Tensor) -> Tensor:
         return (lengths(sizes, self.layout, self.eps) * v).sigmoid() * scale.index_select(0, graph)
 
     def _rows_gated(self, x: Tensor, weight: Tensor | None, v: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ import functools
 import torch
 from torch import Tensor
 
-from eqgraph.ops.backend import choose_backend
-from eqgraph.ops.library import devices, is_transformed
+from eqgraph.ops.library import devices
 
+from .by_kernels import by_kernels
 from .groups import Groups
-from .row_blocks import gradients, in_row_blocks
+from .row_blocks import in_row_blocks
 
 
 def standardize_rows(
@@ -34,46 +34,20 @@ def standardize_rows(
         >>> standardize_rows(torch.tensor([[1.0, 3.0, 5.0]]), None, None, Groups("2x0e + 1x0o", [1, 1]), 0.0)
         tensor([[-1.,  1.,  1.]])
     """
-    if _has_kernel(x):
-        inputs = [None if tensor is None else tensor.contiguous() for tensor in (x, weight, bias)]
-        return _RowNorm.apply(*inputs, None if types is None else types.contiguous().long(), groups, eps)
     options = {"groups": groups, "eps": eps}
-    return in_row_blocks(
-        functools.partial(_standardized, **options),
-        x,
-        weight,
-        bias,
-        gradient=functools.partial(_gradient, **options),
-        index=types,
-    )
+    index = None if types is None else types.contiguous().long()
 
+    def formula(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        function, gradient = (functools.partial(which, **options) for which in (_standardized, _gradient))
+        return in_row_blocks(function, x, weight, bias, gradient=gradient, index=index)
 
-def _has_kernel(x: Tensor) -> bool:
-    if torch.compiler.is_compiling() or x.device.type != "cpu" or not x.numel() or is_transformed((x,)):
-        return False
-    return choose_backend("auto", x.device, x.dtype).name == "cpu"
+    def value(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        return devices(x).row_norm(x, weight, bias, index, groups.row_norm(eps))
 
+    def gradient(g: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor | None, ...]:
+        return devices(x).row_norm_backward(g, x, weight, bias, index, groups.row_norm(eps))
 
-class _RowNorm(torch.autograd.Function):
-    """By compiled kernels, one pass over the memory each for the value and the gradient; autograd derives the gradient of that."""
-
-    @staticmethod
-    def forward(ctx, x, weight, bias, types, groups, eps):
-        ctx.save_for_backward(x, weight, bias, types)
-        ctx.groups, ctx.eps = groups, eps
-        return devices(x).row_norm(x, weight, bias, types, groups.row_norm(eps))
-
-    @staticmethod
-    @torch.autocast("cpu", enabled=False)
-    def backward(ctx, g):
-        *inputs, types = ctx.saved_tensors
-        if not torch.is_grad_enabled() and not is_transformed((g,)):
-            norm = ctx.groups.row_norm(ctx.eps)
-            return *devices(g).row_norm_backward(g.contiguous(), *inputs, types, norm), None, None, None
-        # somebody will differentiate the gradient
-        inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-        function = functools.partial(_standardized, index=types, groups=ctx.groups, eps=ctx.eps)
-        return *gradients(function, g, inputs, (), create_graph=torch.is_grad_enabled()), None, None, None
+    return by_kernels(formula, value, gradient, x, weight, bias)
 
 
 def _standardized(

@@ -8,6 +8,7 @@ from .conv import (
     radial_conv_backward,
     radial_conv_double_backward,
 )
+from .evo_norm import evo_norm, evo_norm_backward
 from .gate import gate, gate_backward, gate_double_backward
 from .harmonics import harmonics, harmonics_backward, harmonics_double_backward
 from .linear import linear, linear_backward
@@ -19,6 +20,8 @@ __all__ = [
     "conv",
     "conv_backward",
     "conv_double_backward",
+    "evo_norm",
+    "evo_norm_backward",
     "gate",
     "gate_backward",
     "gate_double_backward",

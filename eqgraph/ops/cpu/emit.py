@@ -9,7 +9,7 @@ lowers vectors to what the machine has.
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -177,6 +177,52 @@ class Emitter:
         self._declarations.add(f"declare void {name}({self.vector}, ptr, i32, <{self.width} x i1>)")
         self._do(f"call void {name}({self.vector} {value}, ptr {address}, i32 {self.size}, {self._mask(lanes, None)})")
 
+    def load_components(self, address: Value, dim: int, lanes: int) -> list[Value]:
+        """Of `lanes` neighboring irreps with `dim` components each: for each component a vector over the irreps, zero beyond them."""
+        if dim == 1:
+            return [self.load(address, lanes)]
+        wide, mask = f"<{self.width * dim} x {self.scalar}>", self._first(lanes * dim, self.width * dim)
+        if lanes == self.width:
+            loaded = self._let(f"load {wide}, ptr {address}, align {self.size}")
+        else:
+            name = f"@llvm.masked.load.v{self.width * dim}{self._suffix}.p0"
+            self._declarations.add(f"declare {wide} {name}(ptr, i32, <{self.width * dim} x i1>, {wide})")
+            loaded = self._let(f"call {wide} {name}(ptr {address}, i32 {self.size}, {mask}, {wide} zeroinitializer)")
+        return [
+            self._shuffle(wide, loaded, "poison", [lane * dim + m for lane in range(self.width)]) for m in range(dim)
+        ]
+
+    def store_components(self, components: list[Value], address: Value, lanes: int) -> None:
+        """The inverse of load_components."""
+        dim = len(components)
+        if dim == 1:
+            self.store(components[0], address, lanes)
+            return
+        parts, size = components, self.width
+        while len(parts) > 1:  # joined two by two
+            parts = [*parts, "poison"] if len(parts) % 2 else parts
+            kind = f"<{size} x {self.scalar}>"
+            size *= 2
+            parts = [self._shuffle(kind, a, b, range(size)) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        order = [m * self.width + lane for lane in range(self.width) for m in range(dim)]
+        value = self._shuffle(f"<{size} x {self.scalar}>", parts[0], "poison", order)
+        wide, mask = f"<{self.width * dim} x {self.scalar}>", self._first(lanes * dim, self.width * dim)
+        if lanes == self.width:
+            self._do(f"store {wide} {value}, ptr {address}, align {self.size}")
+        else:
+            name = f"@llvm.masked.store.v{self.width * dim}{self._suffix}.p0"
+            self._declarations.add(f"declare void {name}({wide}, ptr, i32, <{self.width * dim} x i1>)")
+            self._do(f"call void {name}({wide} {value}, ptr {address}, i32 {self.size}, {mask})")
+
+    def _shuffle(self, kind: str, a: Value, b: Value, lanes: Iterable[int]) -> Value:
+        """Lanes of two vectors, counted on from the first to the second."""
+        chosen = ", ".join(f"i32 {lane}" for lane in lanes)
+        return self._let(f"shufflevector {kind} {a}, {kind} {b}, <{chosen.count('i32')} x i32> <{chosen}>")
+
+    def _first(self, lanes: int, width: int) -> str:
+        """The mask of the first lanes."""
+        return f"<{width} x i1> <{', '.join(f'i1 {int(lane < lanes)}' for lane in range(width))}>"
+
     def _mask(self, lanes: int | None, condition: Value | None) -> str:
         kind = f"<{self.width} x i1>"
         bits = ", ".join(f"i1 {int(lanes is None or lane < lanes)}" for lane in range(self.width))
@@ -230,9 +276,24 @@ class Emitter:
             return vector
         return self._let(f"select {self._mask(lanes, None)}, {self.vector} {vector}, {self.vector} zeroinitializer")
 
+    def sqrt(self, x: Value) -> Value:
+        """sqrt(x)."""
+        return self._call("sqrt", x)
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """The maximum; NaN if one of them is."""
+        return self._call("maximum", a, b)
+
+    def is_equal(self, a: Value, b: Value) -> Value:
+        """One where a = b, else zero."""
+        equal = self._let(f"fcmp oeq {self.vector} {a}, {b}")
+        return self._let(
+            f"select <{self.width} x i1> {equal}, {self.vector} {self.constant(1.0)}, {self.vector} zeroinitializer"
+        )
+
     def rsqrt(self, x: Value) -> Value:
         """1 / sqrt(x)."""
-        return self.over(self.constant(1.0), self._call("sqrt", x))
+        return self.over(self.constant(1.0), self.sqrt(x))
 
     def exp(self, x: Value) -> Value:
         """e^x to the last digits: infinity and the smallest normal number where it is out of range, NaN for NaN."""

@@ -5,7 +5,7 @@ from .emit import Emitter, Value
 
 def function(k: Emitter, name: str, z: Value) -> Value:
     """silu(z) = z σ(z) or tanh(z) = 2 σ(2 z) - 1, with σ(z) = 1 / (1 + exp(-z))."""
-    return k.times(z, _sigmoid(k, z)) if name == "silu" else _tanh(k, z)
+    return k.times(z, sigmoid(k, z)) if name == "silu" else _tanh(k, z)
 
 
 def derivatives(k: Emitter, name: str, z: Value) -> tuple[Value, Value, Value]:
@@ -18,16 +18,17 @@ def derivatives(k: Emitter, name: str, z: Value) -> tuple[Value, Value, Value]:
         value = _tanh(k, z)
         first = k.fma(k.times(value, k.constant(-1.0)), value, one)
         return value, first, k.times(k.times(value, k.constant(-2.0)), first)
-    sigmoid = _sigmoid(k, z)
-    rest = k.fma(sigmoid, k.constant(-1.0), one)
-    first = k.times(sigmoid, k.fma(z, rest, one))
-    second = k.times(k.times(sigmoid, rest), k.fma(z, k.fma(sigmoid, k.constant(-2.0), one), two))
-    return k.times(z, sigmoid), first, second
+    value = sigmoid(k, z)
+    rest = k.fma(value, k.constant(-1.0), one)
+    first = k.times(value, k.fma(z, rest, one))
+    second = k.times(k.times(value, rest), k.fma(z, k.fma(value, k.constant(-2.0), one), two))
+    return k.times(z, value), first, second
 
 
 def _tanh(k: Emitter, z: Value) -> Value:
-    return k.fma(_sigmoid(k, k.times(z, k.constant(2.0))), k.constant(2.0), k.constant(-1.0))
+    return k.fma(sigmoid(k, k.times(z, k.constant(2.0))), k.constant(2.0), k.constant(-1.0))
 
 
-def _sigmoid(k: Emitter, z: Value) -> Value:
+def sigmoid(k: Emitter, z: Value) -> Value:
+    """1 / (1 + exp(-z))."""
     return k.over(k.constant(1.0), k.plus(k.constant(1.0), k.exp(k.times(z, k.constant(-1.0)))))

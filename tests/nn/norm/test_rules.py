@@ -266,7 +266,7 @@ def test_torch_compile_without_a_break(pytestconfig):
     path = f"import sys; sys.path.insert(0, {str(pytestconfig.rootpath / 'tests')!r})\n"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", path + COMPILE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    assert not [line for line in done.stderr.splitlines() if not line.startswith("eqgraph: compiled ")]
 
 
 @cases
