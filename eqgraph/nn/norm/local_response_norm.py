@@ -1,16 +1,24 @@
 """Local response normalization that commutes with rotations and inversion."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
+from eqgraph.ops.library import devices
+from eqgraph.ops.local_responses import LocalResponse, Run
 
+from .by_kernels import by_kernels
 from .layout import sum_components, to_components
 from .nodes import Nodes
 from .norm import Norm
 from .options import check_choice
 from .row_blocks import in_row_blocks
 from .type_blocks import TypeBlocks
+
+_LARGEST_SIZE, _LARGEST_DIM = 32, 9
+"""Of what kernels are written: they list the irreps that are near, and shuffle the components of one."""
 
 
 class LocalResponseNorm(Norm):
@@ -65,11 +73,33 @@ class LocalResponseNorm(Norm):
             offset = torch.arange(mul).unsqueeze(1) - torch.arange(mul)  # of the neighbor (row) from the irrep (column)
             near = (offset >= -(size // 2)) & (offset <= (size - 1) // 2)
             self.register_buffer(f"_near_{number}", near, persistent=False)
+        has_kernel = beta == 0.75 and size <= _LARGEST_SIZE and all(ir.dim <= _LARGEST_DIM for _, ir in self.irreps)
+        self._response = LocalResponse(tuple(self._runs()), size, k) if has_kernel else None
+
+    def _runs(self) -> Iterator[Run]:
+        share, kinds = self.alpha / self.size, sorted({ir for mul, ir in self.irreps if mul})
+        positions = [0] * len(kinds)
+        for (start, mul, dim, _), (_, ir) in zip(self.layout.blocks, self.irreps, strict=True):
+            if mul:
+                kind = kinds.index(ir)
+                divisor = dim if self.normalization == "component" else 1
+                yield Run(start, mul, dim, kind, positions[kind], share / divisor)
+                positions[kind] += mul
 
     def extra_repr(self) -> str:
         return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
     def normalize(self, x: Tensor, nodes: Nodes) -> Tensor:
+        if self._response is None:
+            return self._by_formula(x)
+        return by_kernels(
+            self._by_formula,
+            lambda x: devices(x).local_response(x, self._response),
+            lambda g, x: (devices(x).local_response_backward(g, x, self._response),),
+            x,
+        )
+
+    def _by_formula(self, x: Tensor) -> Tensor:
         return in_row_blocks(self.normalize_rows, x, gradient=self.gradient)
 
     def normalize_rows(self, x: Tensor) -> Tensor:

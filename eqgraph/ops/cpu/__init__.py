@@ -12,6 +12,7 @@ from .evo_norm import evo_norm, evo_norm_backward
 from .gate import gate, gate_backward, gate_double_backward
 from .harmonics import harmonics, harmonics_backward, harmonics_double_backward
 from .linear import linear, linear_backward
+from .local_response import local_response, local_response_backward
 from .mlp import mlp, mlp_backward, mlp_double_backward
 from .row_norm import row_norm, row_norm_backward
 from .segments import gather, segment_sum
@@ -31,6 +32,8 @@ __all__ = [
     "harmonics_double_backward",
     "linear",
     "linear_backward",
+    "local_response",
+    "local_response_backward",
     "mlp",
     "mlp_backward",
     "mlp_double_backward",

@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from eqgraph import nn
+from eqgraph.nn.norm import by_kernels
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 20])
@@ -49,3 +50,20 @@ def test_it_is_local_and_learns_nothing():
     layer = nn.LocalResponseNorm("4x0e + 2x1o", 2)
     assert layer.is_local
     assert not layer.state_dict()
+
+
+@pytest.mark.parametrize(
+    "irreps", ["3x0e + 2x1o + 1x0o + 2x0e + 2x2e + 2x1o", "40x0e + 20x1o + 17x2e + 5x0e", "9x1o + 1x4e"]
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 20])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_kernels_are_the_formula(irreps, size, dtype, tolerance, monkeypatch):
+    layer = nn.LocalResponseNorm(irreps, size, alpha=0.7, k=1.3).to(dtype)
+    x = torch.randn(600, layer.layout.dim, dtype=dtype, requires_grad=True)  # several chunks
+    g, results = torch.randn_like(x), []
+    for has_kernels in (True, False):
+        monkeypatch.setattr(by_kernels, "has_kernels", lambda _, has=has_kernels: has)
+        out = layer(x)
+        results.append((out, *torch.autograd.grad(out, x, g)))
+    for got, exact in zip(*results, strict=True):
+        torch.testing.assert_close(got, exact, rtol=tolerance, atol=tolerance * exact.abs().max().clamp(min=1).item())
