@@ -4,10 +4,15 @@ import torch
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
+from eqgraph.ops.library import devices
 
 from .batch_norm import BatchNorm
+from .by_kernels import by_kernels
 from .nodes import Nodes
 from .norm import Norm
+
+_MOST_CLUSTERS = 16
+"""Of what kernels are written: they list the clusters."""
 
 
 class DiffGroupNorm(Norm):
@@ -86,8 +91,18 @@ class DiffGroupNorm(Norm):
         if norm.bias is not None:
             shift = shift + norm.bias.view(self.groups, -1)
         columns, shift = layout.to_columns(factors).to(x.dtype), self.lamda * shift.sum(0).to(x.dtype)
-        scale = torch.addmm(x.new_ones(1), share, columns, alpha=self.lamda)
-        return torch.addcmul(layout.scalars_to_columns(shift), x, scale)
+        columns, shift = self.lamda * columns, layout.scalars_to_columns(shift)
+        if self.groups > _MOST_CLUSTERS:
+            return _mixed(x, share, columns, shift)
+        return by_kernels(
+            _mixed,
+            lambda x, *others: devices(x).cluster_mix(x, *others),
+            lambda g, x, share, columns, _: devices(x).cluster_mix_backward(g, x, share, columns),
+            x,
+            share,
+            columns,
+            shift,
+        )
 
     def _batch_statistics(self, x: Tensor, scalars: Tensor, share: Tensor, nodes: Nodes) -> tuple[Tensor, Tensor]:
         """Means (groups * num_scalars,) and variances (groups * num_copies,) of s_k x, from which the layer learns in training."""
@@ -98,12 +113,35 @@ class DiffGroupNorm(Norm):
         totals = norm.sum_over_processes(totals)
         count = totals[-1]
         mean = totals[:-1] / count.clamp(min=1)
-        centred = torch.addcmul(-mean.view(self.groups, -1), share.unsqueeze(2), scalars.unsqueeze(1))
-        squares = nodes.total(centred.flatten(1).square()).view(self.groups, -1)
-        squares = torch.cat([share.square().T @ x.square(), squares], 1)
+        squares = self._squares(x, share, mean.view(self.groups, -1), nodes)
         squares = norm.sum_over_processes(squares) / count.clamp(min=1)
-        variance = layout.sum_columns(squares[:, : layout.dim], "component")
-        variance = variance.index_copy(1, layout.scalar_copies, squares[:, layout.dim :]).flatten()
+        variance = layout.sum_columns(squares, "component").flatten()
         if self.training and self.track_running_stats:
             norm.update(mean, norm.unbiased(variance, count), count)
         return mean, variance
+
+    def _squares(self, x: Tensor, share: Tensor, mean: Tensor, nodes: Nodes) -> Tensor:
+        """(groups, dim): sums over nodes of (s_k x - μ_k)², with means (groups, num_scalars) of 0e, zero for others."""
+        layout = self.layout
+
+        def formula(x: Tensor, share: Tensor, mean: Tensor) -> Tensor:
+            scalars = x.index_select(1, layout.scalar_columns)
+            centred = torch.addcmul(-mean, share.unsqueeze(2), scalars.unsqueeze(1))
+            squares = nodes.total(centred.flatten(1).square()).view(self.groups, -1)
+            return (share.square().T @ x.square()).index_copy(1, layout.scalar_columns, squares)
+
+        def value(x: Tensor, share: Tensor, mean: Tensor) -> Tensor:
+            return devices(x).cluster_squares(x, share, layout.scalars_to_columns(mean))
+
+        def gradient(g: Tensor, x: Tensor, share: Tensor, mean: Tensor) -> tuple[Tensor, ...]:
+            columns = layout.scalars_to_columns(mean)
+            gx, gshare, gmean = devices(x).cluster_squares_backward(g, x, share, columns)
+            return gx, gshare, gmean.index_select(1, layout.scalar_columns)
+
+        if nodes.mask is not None or self.groups > _MOST_CLUSTERS:
+            return formula(x, share, mean)
+        return by_kernels(formula, value, gradient, x, share, mean)
+
+
+def _mixed(x: Tensor, share: Tensor, columns: Tensor, shift: Tensor) -> Tensor:
+    return torch.addcmul(shift, x, torch.addmm(x.new_ones(1), share, columns))

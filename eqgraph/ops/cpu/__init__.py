@@ -1,5 +1,6 @@
 """The operators on the CPU: kernels written as text, compiled by LLVM when they are first needed, kept on disk."""
 
+from .clusters import cluster_mix, cluster_mix_backward, cluster_squares, cluster_squares_backward
 from .conv import (
     conv,
     conv_backward,
@@ -18,6 +19,10 @@ from .row_norm import row_norm, row_norm_backward
 from .segments import gather, segment_sum
 
 __all__ = [
+    "cluster_mix",
+    "cluster_mix_backward",
+    "cluster_squares",
+    "cluster_squares_backward",
     "conv",
     "conv_backward",
     "conv_double_backward",

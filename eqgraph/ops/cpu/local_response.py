@@ -1,7 +1,7 @@
 """Local response normalization on the CPU: value and gradient by compiled kernels, row by row.
 
-With f = s^(-3/4), p = Σ_m g_m x_m of an irrep and t = -3/2 share p f / s, the gradient is gx_c = f_c g_c + x_c Σ t_c', over all c' that c is near of. Rows
-of q = share |x|², of t and of f are kept in scratch memory, each type between zeros.
+With f = s^(-3/4), p = Σ_m g_m x_m of an irrep and t = -3/2 share p f / s, the gradient is gx_c = f_c g_c + x_c Σ t_c', over
+all c' that c is near of. Rows of q = share |x|², of t and of f are kept in scratch memory, each type between zeros.
 """
 
 from collections.abc import Iterator

@@ -18,6 +18,7 @@ from .emit import Emitter, Value
 from .jit import compile_kernel, vector_bytes
 from .jobs import run
 from .memory import empty
+from .sums import Sum
 
 _MIN_CHUNK, _MAX_CHUNKS = 256, 16
 _POINTERS = {
@@ -102,10 +103,10 @@ class _Writer:
         return k.text()
 
     def forward(self, groups: tuple[Group, ...]) -> None:
-        k, square, shifts = self.k, _Sum(self.k), []
+        k, square, shifts = self.k, Sum(self.k), []
         for group in groups:
             shifts.append(self._shift(group))
-            own = _Sum(k)
+            own = Sum(k)
             for at, lanes in self._columns(group):
                 centred = self._centred(at, lanes, shifts[-1])
                 own.add(centred, centred)
@@ -118,10 +119,10 @@ class _Writer:
                 k.store(out, k.at(self.rows["out"], at), lanes)
 
     def backward(self, groups: tuple[Group, ...]) -> None:
-        k, square, product, shifts, means = self.k, _Sum(self.k), _Sum(self.k), [], []
+        k, square, product, shifts, means = self.k, Sum(self.k), Sum(self.k), [], []
         for group in groups:
             shifts.append(self._shift(group))
-            own, total = _Sum(k), _Sum(k)
+            own, total = Sum(k), Sum(k)
             for at, lanes in self._columns(group):
                 centred, g = self._centred(at, lanes, shifts[-1]), self._weighted(self._load("g", at, lanes), at, lanes)
                 own.add(centred, centred)
@@ -158,7 +159,7 @@ class _Writer:
         """-μ."""
         if not group.centres:
             return None
-        total = _Sum(self.k)
+        total = Sum(self.k)
         for at, lanes in self._columns(group):
             total.add(self._load("x", at, lanes), self.k.constant(-1.0 / _size(group)))
         return total.everywhere()
@@ -171,28 +172,9 @@ class _Writer:
     def _weighted(self, value: Value, at: Value, lanes: int) -> Value:
         return self.k.times(value, self._load("weight", at, lanes)) if self.has_weight else value
 
-    def _scale(self, square: "_Sum") -> Value:
+    def _scale(self, square: "Sum") -> Value:
         """1 / sqrt(σ² + ε)."""
         return self.k.rsqrt(self.k.plus(square.everywhere(), self.k.constant(self.norm.eps)))
-
-
-class _Sum:
-    """A sum of products over vectors, from zero for each row."""
-
-    def __init__(self, k: Emitter) -> None:
-        self._k, self._variable = k, k.variable(k.vector)
-        k.set(self._variable, k.vector, k.zero)
-
-    def add(self, a: Value, b: Value) -> None:
-        self._k.set(self._variable, self._k.vector, self._k.fma(a, b, self.lanes()))
-
-    def lanes(self) -> Value:
-        """The sum in each lane of its own."""
-        return self._k.get(self._variable, self._k.vector)
-
-    def everywhere(self) -> Value:
-        """The sum over all lanes, in each lane."""
-        return self._k.splat(self._k.sum_lanes(self.lanes()))
 
 
 def _size(group: Group) -> int:

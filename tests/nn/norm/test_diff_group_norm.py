@@ -5,6 +5,7 @@ import torch
 from torch_geometric import nn as pyg
 
 from eqgraph import nn
+from eqgraph.nn.norm import by_kernels
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -73,3 +74,17 @@ def test_without_scalars_or_groups_there_are_no_clusters(irreps, groups):
 def test_running_statistics_make_it_local():
     assert nn.DiffGroupNorm("2x0e", 2, track_running_stats=True).is_local
     assert not nn.DiffGroupNorm("2x0e", 2, track_running_stats=False).is_local
+
+
+@pytest.mark.parametrize("irreps", ["3x0e + 2x1o + 1x0o + 2x0e", "40x0e + 20x1o", "19x0e"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_kernels_are_the_formula(irreps, dtype, tolerance, monkeypatch):
+    layer = nn.DiffGroupNorm(irreps, 3, lamda=0.5).to(dtype)
+    x = torch.randn(600, layer.layout.dim, dtype=dtype, requires_grad=True)  # several chunks
+    g, results = torch.randn_like(x), []
+    for has_kernels in (True, False):
+        monkeypatch.setattr(by_kernels, "has_kernels", lambda _, has=has_kernels: has)
+        out = layer(x)
+        results.append((out, *torch.autograd.grad(out, (x, *layer.parameters()), g)))
+    for got, exact in zip(*results, strict=True):
+        torch.testing.assert_close(got, exact, rtol=tolerance, atol=tolerance * exact.abs().max().clamp(min=1).item())
