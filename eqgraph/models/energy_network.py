@@ -4,6 +4,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from eqgraph.nn import Norm
 from eqgraph.o3 import Irreps, Linear
 from eqgraph.ops import Edges
 
@@ -19,6 +20,9 @@ class EnergyNetwork(torch.nn.Module):
         num_species: number of chemical species.
         cutoff: radius [Å] within which atoms are neighbors.
 
+    Raises:
+        ValueError: if a normalization of the encoder needs other nodes in evaluation.
+
     Example:
         >>> from eqgraph.models import TensorFieldNetwork, TensorFieldNetworkConfig
         >>> config = TensorFieldNetworkConfig(num_features=4)
@@ -30,6 +34,15 @@ class EnergyNetwork(torch.nn.Module):
 
     def __init__(self, encoder: torch.nn.Module, num_species: int, cutoff: float) -> None:
         super().__init__()
+        # what depends on a whole structure would here depend on the whole batch: all nodes of same_levels are in one graph
+        if far := [
+            name for name, module in encoder.named_modules() if isinstance(module, Norm) and not module.is_local
+        ]:
+            raise ValueError(
+                "EnergyNetwork: expected normalizations that need no other nodes in evaluation, got "
+                f"{encoder.config.normalization!r} ({far[0]}): energies would be neither local nor extensive. Take 'layer', 'rms' or "
+                "'none'."
+            )
         self.encoder, self.cutoff = encoder, float(cutoff)
         self.embedding = torch.nn.Embedding(num_species, encoder.irreps[0].dim)
         self.readout = Linear(encoder.irreps_out, "0e")

@@ -279,3 +279,11 @@ def test_shifts_and_scales_enter_linearly(architecture, config):
     assert_relative(after.forces, 2 * before.forces, 1e-12)
     total = 2 * -1027.0 + 6 * -13.6 - 2037.8
     assert math.isclose(after.energy - total, 2 * (before.energy - total), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_normalizations_that_couple_atoms_are_refused(architecture):
+    with pytest.raises(
+        ValueError, match=r"need.* no other nodes in evaluation, got 'graph'.*Take 'layer', 'rms' or 'none'"
+    ):
+        build_potential(architecture, {"normalization": "graph"}, [1], CUTOFF, [0.0], [1.0], 6.0)
