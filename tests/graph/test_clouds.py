@@ -28,7 +28,11 @@ def test_rounding_grows_with_the_cloud_and_with_the_distance_of_the_query(dtype,
     [
         (torch.zeros(2, 3, 3), None, r"expected x of shape \(points, dim\), got \(2, 3, 3\)"),
         (torch.zeros(2, 3).long(), None, "expected x in floating point, got torch.int64"),
-        (torch.zeros(2, 3), torch.zeros(3).long(), r"expected a batch vector of 2 whole numbers for x, got shape \(3,\)"),
+        (
+            torch.zeros(2, 3),
+            torch.zeros(3).long(),
+            r"expected a batch vector of 2 whole numbers for x, got shape \(3,\)",
+        ),
         (torch.zeros(2, 3), torch.tensor([0, -1]), "expected graphs counted from 0, got -1"),
         (
             torch.tensor([[0.0], [torch.nan]]),
