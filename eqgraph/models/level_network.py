@@ -125,10 +125,11 @@ class LevelNetwork(torch.nn.Module):
         return features
 
     def _edge_features(self, level: Level) -> EdgeFeatures:
-        edge_len = torch.linalg.vector_norm(level.edge_vec, dim=-1)
-        envelope = self.envelope(edge_len)
+        envelope = self.envelope(level.edge_len)
         first = level.edges.first
-        radial = self.radial_basis(edge_len.index_select(0, first)) * envelope.index_select(0, first).unsqueeze(-1)
+        radial = self.radial_basis(level.edge_len.index_select(0, first)) * envelope.index_select(0, first).unsqueeze(
+            -1
+        )
         return EdgeFeatures(self.spherical_harmonics(level.edge_vec), radial, envelope)
 
 

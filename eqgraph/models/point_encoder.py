@@ -108,7 +108,7 @@ class PointEncoder(torch.nn.Module):
             if self.config.center:
                 square = segment_sum(pos.square().sum(1), batch, batch_size) / number
                 scale = torch.where(square > 0, square, 1.0).sqrt()  # a single point has no scale
-                features.append(self._around_the_centroid(pos / scale.index_select(0, batch).unsqueeze(1)))
+                features.extend(self._around_the_centroid(pos / scale.index_select(0, batch).unsqueeze(1)))
             if x is not None:
                 features.append(x.to(dtype))
             x = torch.cat(features, 1)
@@ -119,12 +119,11 @@ class PointEncoder(torch.nn.Module):
         features = [self.network.last(x, levels)] if last else self.network(x, levels)
         return Encoding(features, places, batches, levels)
 
-    def _around_the_centroid(self, p: Tensor) -> Tensor:
-        """(points, 3) -> (points, num_radial (lmax + 1)²)."""
+    def _around_the_centroid(self, p: Tensor) -> list[Tensor]:
+        """(points, 3) -> (points, num_radial (2l + 1)) for each degree."""
         radial = self.radial_basis(torch.linalg.vector_norm(p, dim=1))
         harmonics = self.spherical_harmonics(p)
-        parts = [radial.unsqueeze(2) * part.unsqueeze(1) for part in harmonics.split(self._dims, 1)]
-        return torch.cat([part.flatten(1) for part in parts], 1)
+        return [(radial.unsqueeze(2) * part.unsqueeze(1)).flatten(1) for part in harmonics.split(self._dims, 1)]
 
     def _check(self, pos: Tensor, x: Tensor | None) -> None:
         if pos.dim() != 2 or pos.shape[1] != 3:

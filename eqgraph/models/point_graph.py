@@ -15,6 +15,8 @@ class Level(NamedTuple):
 
     edge_vec: Tensor
     """(edges, 3) from sender to receiver, in units of the receiver's radius: the envelope of length 1 and more is zero."""
+    edge_len: Tensor
+    """(edges,) their lengths."""
     edges: Edges
     nodes: Tensor | None
     """(receivers,) int64: which of the senders they are; None: all of them, in their order."""
@@ -35,7 +37,7 @@ def same_levels(edge_vec: Tensor, edges: Edges, num_layers: int) -> list[Level]:
         3
     """
     batch = torch.zeros(edges.num_dst, dtype=torch.int64, device=edge_vec.device)
-    return [Level(edge_vec, edges, None, batch)] * num_layers
+    return [Level(edge_vec, torch.linalg.vector_norm(edge_vec, dim=1), edges, None, batch)] * num_layers
 
 
 def knn_levels(
@@ -81,11 +83,11 @@ def knn_levels(
         to_pos, to_batch = (pos, batch) if nodes is None else (pos[nodes], batch[nodes])
         dst, src = knn(pos.detach(), to_pos.detach(), k, batch, to_batch, batch_size=batch_size)
         edge_vec = to_pos.index_select(0, dst) - pos.index_select(0, src)
-        lengths = torch.linalg.vector_norm(edge_vec.detach(), dim=1)
-        radius = lengths.new_zeros(len(to_pos)).scatter_reduce(0, dst, lengths, "amax")
-        radius = torch.where(radius > 0, radius, 1.0)  # points on top of each other have no scale
+        edge_len = torch.linalg.vector_norm(edge_vec, dim=1)
+        radius = edge_len.new_zeros(len(to_pos)).scatter_reduce(0, dst, edge_len.detach(), "amax")
+        unit = torch.where(radius > 0, radius, 1.0).index_select(0, dst)  # points on top of each other have no scale
         edges = Edges.of(torch.stack([src, dst]), len(pos), len(to_pos))
-        levels.append(Level(edge_vec / radius.index_select(0, dst).unsqueeze(1), edges, nodes, to_batch))
+        levels.append(Level(edge_vec / unit.unsqueeze(1), edge_len / unit, edges, nodes, to_batch))
         pos, batch = to_pos, to_batch
     return levels
 

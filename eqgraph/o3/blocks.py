@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-Sizes = Sequence[tuple[int, int]]
-"""(mul, 2l + 1) of each entry of the irreps."""
+from eqgraph import ops
+from eqgraph.ops.flat import LARGEST_DIM, Sizes
 
 
 def to_blocks(features: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -56,9 +56,19 @@ def to_flat(features: Tensor, sizes: Sizes) -> Tensor:
         >>> to_flat(torch.tensor([[0.0, 1, 2, 3], [4, 5, 6, 7]]), [(1, 1), (1, 3)])
         tensor([0., 4., 1., 2., 3., 5., 6., 7.])
     """
-    return join(to_blocks(features, sizes))
+    return ops.to_flat(features, sizes) if _has_kernel(features, sizes) else join(to_blocks(features, sizes))
 
 
 def from_flat(flat: Tensor, sizes: Sizes) -> Tensor:
     """The inverse of to_flat."""
-    return from_blocks(cut(flat, sizes))
+    return ops.from_flat(flat, sizes) if _has_kernel(flat, sizes) else from_blocks(cut(flat, sizes))
+
+
+def _has_kernel(x: Tensor, sizes: Sizes) -> bool:
+    """Whether there is a kernel for it, and anything to do."""
+    return (
+        x.numel() > 0
+        and any(dim > 1 for _, dim in sizes)
+        and all(dim <= LARGEST_DIM for _, dim in sizes)
+        and ops.choose_backend("auto", x.device, x.dtype).name == "cpu"
+    )

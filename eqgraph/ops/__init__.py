@@ -4,6 +4,7 @@ from .backend import BACKENDS, Backend, Report, choose_backend, report
 from .blocks import Block, LinearTable
 from .conv import conv
 from .edges import Edges, SortedEdges, sorted_edges
+from .flat import from_flat, to_flat
 from .gate import gate
 from .gates import GateTable
 from .harmonics import solid_harmonics
@@ -28,6 +29,7 @@ __all__ = [
     "SortedEdges",
     "choose_backend",
     "conv",
+    "from_flat",
     "gate",
     "linear",
     "mlp",
@@ -40,4 +42,5 @@ __all__ = [
     "take_from_receivers",
     "tensor_product",
     "tensor_product_conv",
+    "to_flat",
 ]

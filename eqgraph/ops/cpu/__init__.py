@@ -10,6 +10,7 @@ from .conv import (
     radial_conv_double_backward,
 )
 from .evo_norm import evo_norm, evo_norm_backward
+from .flat import from_flat, to_flat
 from .gate import gate, gate_backward, gate_double_backward
 from .harmonics import harmonics, harmonics_backward, harmonics_double_backward
 from .linear import linear, linear_backward
@@ -28,6 +29,7 @@ __all__ = [
     "conv_double_backward",
     "evo_norm",
     "evo_norm_backward",
+    "from_flat",
     "gate",
     "gate_backward",
     "gate_double_backward",
@@ -48,4 +50,5 @@ __all__ = [
     "row_norm",
     "row_norm_backward",
     "segment_sum",
+    "to_flat",
 ]

@@ -120,8 +120,7 @@ class _Writer:
                     k.store(k.zero, k.at(self.scratch["sums"], k.mul(slot, table.dim_sh * k.width), at))
             if self.radial:
                 self._copy_hidden(row, slot)
-            else:
-                self._prefetch_weights(k.add(first, slot, run))
+            self._prefetch_weights(k.add(first, slot, run))
         self._edge_matrices("y", "matrix")
         if "b" in self.scratch:
             self._edge_matrices("b", "matrix_b")
@@ -144,15 +143,17 @@ class _Writer:
         k.width, k.vector = channels, vector
 
     def _prefetch_weights(self, position: Value) -> None:
-        """Weights are read channel by channel over all edges of a run, in strides that the processor does not foresee."""
-        k, num_weights = self.k, self.table.num_weights
+        """Weights of the next run: they are read channel by channel, in strides that the processor does not foresee, or all at once
+        after much arithmetic on other things."""
+        k = self.k
+        row_size = self.plan.num_hidden if self.radial else self.table.num_weights
         end = k.load_index(self.values["ptr"], self.values["last_row"])
         with k.when(k.compare("slt", position, end)):
             row = k.load_index(self.values["weight_row"], k.load_index(self.values["order"], position))
-            for name in ("w", "d"):
+            for name in ("h", "ch") if self.radial else ("w", "d"):
                 if name in self.values:
-                    start = k.at(self.values[name], k.mul(row, num_weights))
-                    with k.loop(0, num_weights, 64 // k.size) as column:
+                    start = k.at(self.values[name], k.mul(row, row_size))
+                    with k.loop(0, row_size, 64 // k.size) as column:
                         k.prefetch(k.at(start, column))
 
     def _copy_hidden(self, row: Value, slot: Value) -> None:

@@ -162,6 +162,10 @@ class Emitter:
         """A vector; lanes beyond the given number are zero, and all are if the condition does not hold."""
         if lanes in (None, self.width) and condition is None:
             return self._let(f"load {self.vector}, ptr {address}, align {self.size}")
+        if condition is None and _is_power_of_two(lanes):  # what was stored under a mask is slow to load again
+            short = f"<{lanes} x {self.scalar}>"
+            loaded = self._let(f"load {short}, ptr {address}, align {self.size}")
+            return self._shuffle(short, loaded, "zeroinitializer", [min(lane, lanes) for lane in range(self.width)])
         mask = self._mask(lanes, condition)
         name = f"@llvm.masked.load.v{self.width}{self._suffix}.p0"
         self._declarations.add(f"declare {self.vector} {name}(ptr, i32, <{self.width} x i1>, {self.vector})")
@@ -172,6 +176,10 @@ class Emitter:
     def store(self, value: Value, address: Value, lanes: int | None = None) -> None:
         if lanes in (None, self.width):
             self._do(f"store {self.vector} {value}, ptr {address}, align {self.size}")
+            return
+        if _is_power_of_two(lanes):
+            short = self._shuffle(self.vector, value, "poison", range(lanes))
+            self._do(f"store <{lanes} x {self.scalar}> {short}, ptr {address}, align {self.size}")
             return
         name = f"@llvm.masked.store.v{self.width}{self._suffix}.p0"
         self._declarations.add(f"declare void {name}({self.vector}, ptr, i32, <{self.width} x i1>)")
@@ -415,3 +423,7 @@ class Emitter:
 
     def _do(self, line: str) -> None:
         self._body.append(line)
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0
