@@ -17,6 +17,7 @@ def to_flat(rows: Tensor, sizes: Sizes) -> Tensor:
     """(nodes, Σ mul (2l + 1)) features, in each block copy after copy, to a vector of blocks (nodes, 2l + 1, mul); on a CPU.
 
     Example:
+        >>> import torch
         >>> to_flat(torch.tensor([[0.0, 1, 2, 3], [4, 5, 6, 7]]), [(1, 1), (1, 3)])
         tensor([0., 4., 1., 2., 3., 5., 6., 7.])
     """
@@ -27,6 +28,7 @@ def from_flat(flat: Tensor, sizes: Sizes) -> Tensor:
     """The inverse of to_flat.
 
     Example:
+        >>> import torch
         >>> from_flat(torch.tensor([0.0, 4, 1, 2, 3, 5, 6, 7]), [(1, 1), (1, 3)])
         tensor([[0., 1., 2., 3.],
                 [4., 5., 6., 7.]])
