@@ -3,6 +3,7 @@
 from .build import MODELS, build_potential
 from .build_points import CLASSIFIERS, build_classifier, build_segmenter
 from .energy_network import EnergyNetwork
+from .extend_species import extend_species
 from .file import load_potential, save_potential
 from .nequip import NequIP, NequIPConfig
 from .point_cloud_classifier import PointCloudClassifier
@@ -37,6 +38,7 @@ __all__ = [
     "build_classifier",
     "build_potential",
     "build_segmenter",
+    "extend_species",
     "knn_levels",
     "load_classifier",
     "load_potential",

@@ -105,9 +105,12 @@ def test_no_cloud_is_in_two_splits():
 
 
 def test_quick_generation_is_reproducible(tmp_path):
-    for out in ("first", "second"):
-        command = [sys.executable, str(FOLDER / "generate.py"), "--quick", "--seed", "3", "--out", str(tmp_path / out)]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
+    command = [sys.executable, str(FOLDER / "generate.py"), "--quick", "--seed", "3"]
+    runs = [  # at the same time; with other numbers of processes
+        subprocess.Popen([*command, "--out", str(tmp_path / out), "--workers", workers], stdout=subprocess.DEVNULL)
+        for out, workers in (("first", "1"), ("second", "2"))
+    ]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
     for split in SPLITS:
         columns = columns_of(tmp_path / "first" / f"{split}.npz")
         assert len(columns["label"]) == 7 * 3 * 7  # surroundings, temperatures, classes
