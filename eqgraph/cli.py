@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from eqgraph.allocator import keep_freed_memory
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0: done. 1: failed on the way (full disk, diverged training). 2: bad input. 130: interrupted.
+    0: done. 1: failed on the way (full disk, diverged training). 2: bad input. 130: Ctrl-C. 143: SIGTERM.
     """
     arguments = _parser().parse_args(argv)
     # Read when torch is imported. Threads that spin long while they wait slow a training down where other programs run on the same
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments)
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "Interrupted.", file=sys.stderr)
-        return 130
+        return 128 + getattr(interrupt, "signum", signal.SIGINT)
     except Exception as error:
         if arguments.debug:
             raise
@@ -74,14 +75,30 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     train = commands.add_parser(
-        "train", parents=[common], help="train a potential or a classifier", description=_train.__doc__
+        "train",
+        parents=[common],
+        help="train a potential or a classifier",
+        description=_train.__doc__,
+        usage="eqgraph train config.yaml [section.key=value ...]\n"
+        "       eqgraph train --resume RUN [--allow-changes] [section.key=value ...]",
     )
-    train.add_argument("config", type=Path, help="YAML file")
+    train.add_argument("config", nargs="?", help="YAML file; left out with --resume")
     train.add_argument(
         "overrides",
         nargs="*",
         metavar="section.key=value",
         help="replaces what the file says, e.g. training.max_time='4 min'",
+    )
+    train.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with the run in this directory, with its own config.yaml: as if it had never stopped",
+    )
+    train.add_argument(
+        "--allow-changes",
+        action="store_true",
+        help="resume although the config or the data of the run have changed",
     )
     train.set_defaults(run=_train)
 
@@ -120,9 +137,16 @@ def _positive(text: str) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     """Train a potential or a classifier of point clouds as a YAML file says; writes the model, tables and plots to training.output."""
-    from eqgraph.train import fit, load_config
+    given = [*filter(None, [arguments.config]), *arguments.overrides]
+    if arguments.resume is None and (not given or arguments.allow_changes):
+        what = "--allow-changes alone" if given else "neither"
+        raise ValueError(f"Expected a YAML file or --resume RUN, came {what}. An example: eqgraph train config.yaml")
+    from eqgraph.train import fit, load_config, resume
 
-    fit(load_config(arguments.config, arguments.overrides), _console())
+    if arguments.resume is not None:
+        resume(arguments.resume, given, arguments.allow_changes, _console())
+    else:
+        fit(load_config(given[0], given[1:]), _console())
     return 0
 
 

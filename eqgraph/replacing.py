@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,5 +31,30 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def left_behind(path: str | Path) -> list[Path]:
+    """What `replacing(path)` left in processes that were killed; the name may be a pattern.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / ".numbers.4711.csv").touch()
+        >>> [file.name for file in left_behind(folder / "numbers.csv")]
+        ['.numbers.4711.csv']
+    """
+    path = Path(path)
+    return sorted(path.parent.glob(f".{path.stem}.[0-9]*{path.suffix}"))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name on the disk, too, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -252,10 +252,10 @@ def test_ctrl_c_in_the_middle_of_training(folder):
     load_potential(folder / "run" / "model.eqg")
     assert not list((folder / "run").glob(".*"))
     # and the run goes on from there
-    import torch
+    from eqgraph.train.checkpoint import read_checkpoint
 
-    done = torch.load(folder / "run" / "last.ckpt", weights_only=True)["epoch"] + 1
-    assert main(["train", config, f"training.max_epochs={done + 1}", "training.resume=true"]) == 0
+    done = read_checkpoint(folder / "run" / "last.ckpt")["run"]["epoch"]
+    assert main(["train", "--resume", str(folder / "run"), f"training.max_epochs={done + 1}"]) == 0
 
 
 def test_eval_reads_the_labels_that_the_model_was_trained_on(folder, capsys):

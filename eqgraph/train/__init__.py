@@ -1,7 +1,7 @@
 """Training: configs, Lightning modules and data modules, evaluation, reports. What potentials and point clouds share is here."""
 
 from .config_file import load_config, parse_config
-from .fit import TrainingInterrupted, fit
+from .fit import TrainingInterrupted, fit, resume
 from .module import DivergedError
 from .points import (
     ClassScores,
@@ -52,6 +52,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "read_labelled",
+    "resume",
     "write_class_predictions",
     "write_predictions",
 ]

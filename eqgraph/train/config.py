@@ -212,7 +212,6 @@ class TrainingConfig(Section):
 
     output: Path = Field(description="directory for the model, the checkpoint, the tables and the plots")
     overwrite: bool = Field(False, description="true to replace the run that the output directory holds")
-    resume: bool = Field(False, description="true to go on from last.ckpt in the output directory")
     seed: int = Field(
         0, ge=0, lt=2**32, description="seed of the weights, of the split and of the order of the structures"
     )
@@ -229,6 +228,9 @@ class TrainingConfig(Section):
     max_epochs: PositiveInt = Field(1000, description="passes over the training structures")
     max_time: Annotated[float | None, BeforeValidator(lambda time: None if time is None else seconds(time))] = Field(
         None, description="time after which training stops ('00:10:00', '4 min', seconds), or null for no limit"
+    )
+    checkpoint_every: Annotated[float, BeforeValidator(seconds)] = Field(
+        600.0, description="time between checkpoints within an epoch ('10 min', seconds); one more ends each epoch"
     )
     ema_decay: float = Field(
         0.99, ge=0, lt=1, description="decay per step of the running mean of the weights; 0 turns it off"

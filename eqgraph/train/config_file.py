@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .config import SCHEDULES, CosineSchedule, ModelSection, Section, schedule_name
+from .config_paths import resolve_paths
 from .tasks import DEFAULT_TASK, TASKS
 from .yaml_file import parse_yaml, read_yaml
 
@@ -33,7 +33,7 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
         raise ValueError(
             f"'{path}': expected sections ({sections}) with keys below them, came something else. Indent each key below its section."
         )
-    _resolve_paths(raw, path.resolve().parent)
+    resolve_paths(raw, path.resolve().parent)
     for override in overrides:
         name, equals, text = override.partition("=")
         keys = name.strip().split(".")
@@ -42,7 +42,7 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
         value = parse_yaml(text, f"override '{override}'")
         for key in reversed(keys):
             value = {key: value}
-        _resolve_paths(value, Path.cwd())
+        resolve_paths(value, Path.cwd())
         _assign(raw, value, override)
     return parse_config(raw, source=str(path))
 
@@ -65,25 +65,6 @@ def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
         return TASKS[task].config_class.model_validate(raw)
     except ValidationError as error:
         raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, raw))) from None
-
-
-def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths absolute, in place; values of the wrong type are left for the validation to name."""
-
-    def absolute(value: Any) -> Any:
-        if isinstance(value, str):
-            return os.path.normpath(folder / Path(value).expanduser())
-        if isinstance(value, list):
-            return [absolute(entry) for entry in value]
-        if isinstance(value, dict):
-            return {name: absolute(entry) for name, entry in value.items()}
-        return value
-
-    for section, keys in {"data": ("train", "valid", "test", "isolated_atoms"), "training": ("output",)}.items():
-        if isinstance(values := raw.get(section), dict):
-            for key in keys:
-                if key in values:
-                    values[key] = absolute(values[key])
 
 
 def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 
@@ -11,6 +12,9 @@ from .epoch_seed import epoch_seed
 
 class EpochShuffle(torch.utils.data.Sampler[int]):
     """A new order in every epoch that depends on the seed and the epoch alone, so that a resumed run goes on with the same ones.
+
+    Attributes:
+        first_batch: with which batch the epoch begins; above 0 where a run goes on in the middle of an epoch.
 
     Args:
         length: number of things to order.
@@ -25,11 +29,17 @@ class EpochShuffle(torch.utils.data.Sampler[int]):
     """
 
     def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+        self.length, self.seed = length, seed
+        self.epoch, self.first_batch = 0, 0
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        """Begin with a batch of an epoch; the epochs after it are whole."""
+        self.epoch, self.first_batch = epoch, batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before every epoch."""
-        self.epoch = epoch
+        """Called by Lightning before every epoch, also before one that goes on in its middle."""
+        if epoch != self.epoch:
+            self.start_at(epoch, 0)
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.epoch))
@@ -37,3 +47,29 @@ class EpochShuffle(torch.utils.data.Sampler[int]):
 
     def __len__(self) -> int:
         return self.length
+
+
+class EpochBatches(torch.utils.data.Sampler[list[int]]):
+    """Batches of equal size (the last may be smaller) in the order of an EpochShuffle, from its first batch on.
+
+    Args:
+        sampler: the order.
+        batch_size: things per batch.
+
+    Example:
+        >>> order = EpochShuffle(5, seed=0)
+        >>> batches = list(EpochBatches(order, 2))
+        >>> order.start_at(epoch=0, batch=1)
+        >>> list(EpochBatches(order, 2)) == batches[1:]
+        True
+    """
+
+    def __init__(self, sampler: EpochShuffle, batch_size: int) -> None:
+        self.sampler, self.batch_size = sampler, batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = torch.utils.data.BatchSampler(self.sampler, self.batch_size, drop_last=False)
+        return islice(iter(batches), self.sampler.first_batch, None)
+
+    def __len__(self) -> int:
+        return -(-len(self.sampler) // self.batch_size)

@@ -1,43 +1,48 @@
-"""From a config to a trained model on disk, with its tables and plots."""
+"""From a config to a trained model on disk, with its tables and plots; and from a run that stopped to its end."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch import LightningDataModule
 from rich.console import Console
 
-from .checkpoint import CheckpointFile
 from .choices import choices_table
-from .config import Section, TrainingConfig
-from .ema import EMA
-from .epoch_seed import EpochSeed
-from .history import History
-from .module import DivergedError, TrainingModule
+from .config import Section
+from .config_file import load_config
+from .earlier_run import EarlierRun
+from .module import DivergedError
 from .output import RunDirectory
-from .progress import TrainingProgress
-from .save_model import SaveBest, SaveLast
-from .seeds import fit_seeds, nothing
+from .seeds import fit_seeds
 from .settings import choose_device, choose_threads, settings
+from .start import Start
+from .stop_signals import StopRequestedError, StopSignals
 from .task import FitResult, Run, Task
 from .tasks import TASKS
+from .trainer import train
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a training; the message says what is on disk."""
+    """Ctrl-C or SIGTERM during a training; the message says what is on disk.
+
+    Attributes:
+        signum: the signal.
+    """
+
+    def __init__(self, message: str, signum: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.signum = signum
 
 
 def fit(config: Section, console: Console | None = None) -> FitResult:
     """Train a model, save it, evaluate it, and write tables and plots to `config.training.output`.
 
-    The directory then holds model.eqg, last.ckpt (to resume), config.yaml, metrics.csv (a row per epoch) and what the task adds: tables
-    of errors and pictures.
+    The directory then holds model.eqg, last.ckpt and previous.ckpt (to resume), config.yaml, metrics.csv (a row per epoch) and what
+    the task adds: tables of errors and pictures.
 
     Args:
         config: see `eqgraph.train.Config` (potentials) and `eqgraph.train.PointsConfig`.
@@ -47,44 +52,100 @@ def fit(config: Section, console: Console | None = None) -> FitResult:
         ValueError, FileNotFoundError: for bad input, before anything is written.
         OSError: if a file cannot be written; names the last good model, which is intact.
         DivergedError: if the loss is not a number any more; names the last good model.
-        TrainingInterrupted: on Ctrl-C; names the last good model.
+        TrainingInterrupted: on Ctrl-C or SIGTERM, after a checkpoint; names the last good model.
     """
-    console = console or Console()
+    return _fit_all(config, console or Console(), Start(config.training.output))
+
+
+def resume(
+    path: str | Path,
+    overrides: list[str] | tuple[str, ...] = (),
+    allow_changes: bool = False,
+    console: Console | None = None,
+) -> FitResult:
+    """Go on with a run that stopped, however it did; one that is over is only evaluated again.
+
+    On the CPU it ends bit for bit where it would have ended without the stop, unless its length depends on time (training.max_time):
+    the time that is spent already counts, but how many steps the rest of it holds does not repeat itself.
+
+    Args:
+        path: directory of the run, which may have been moved.
+        overrides: `section.key=value`, changes of its config. Those of length, place and hardware are free.
+        allow_changes: go on with other changes, too.
+        console: where to print; standard output if None.
+
+    Raises:
+        ValueError, FileNotFoundError: if there is no run, its checkpoints are damaged, or its config or data are others; names these.
+        OSError, DivergedError, TrainingInterrupted: as `fit`.
+    """
+    output = RunDirectory(Path(path).resolve())
+    before = output.config_before()
+    for override in overrides:
+        if override.partition("=")[0].strip() in ("training.output", "training.overwrite"):
+            raise ValueError(
+                f"Expected changes of the run in '{output.path}', came '{override}': it goes on in its directory. Leave it out."
+            )
+    config = load_config(output.config, overrides)
+    config = config.model_copy(update={"training": config.training.model_copy(update={"output": output.path})})
+    seeds = before.get("training", {}).get("seeds", 1)
+    if (seeds == 1) != (config.training.seeds == 1):
+        raise ValueError(
+            f"Expected a run of {'one seed' if seeds == 1 else 'several seeds'} to resume in '{output.path}', came training.seeds="
+            f"{config.training.seeds}. Set it back, or start a new run in another directory."
+        )
+    return _fit_all(config, console or Console(), Start(output.path, resume=True, allow_changes=allow_changes))
+
+
+def _fit_all(config: Any, console: Console, start: Start) -> FitResult:
     task = TASKS[config.task]
     if config.training.seeds > 1:
-        return fit_seeds(config, task, console, _fit)
-    return _fit(config, task, console)
+        return fit_seeds(config, task, console, start, _fit)
+    return _fit(config, task, console, start)
 
 
-def _fit(config: Any, task: Task, console: Console, before: Callable[[], None] = nothing) -> FitResult:
-    output = RunDirectory(config.training.output)
-    output.check(config)
+def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
+    output, stop = RunDirectory(config.training.output), StopSignals()
+    earlier = None
+    if start.resume:
+        earlier = EarlierRun(output, config, start.allow_changes, console)
+    else:
+        output.check(config)
     device = choose_device(config.training.device)
     task.check(config)
     with settings(config.training):
         data = task.read(config)
+        if earlier:
+            earlier.check_data(task.metadata(config, data)["data_hash"], len(data.train_dataloader()))
         torch.set_num_threads(choose_threads(config.training.threads, data.edges_per_step))
         model = task.build(config, data)
         choices = task.choices(config, data, model) | _choices(config, data, device)
+        if earlier:
+            choices["resumed"] = str(earlier)
         console.print(choices_table(choices))
         try:
-            before()
-            output.open(config)
-            history = _train(config, task, data, model, output, device, console)
-            if not output.model.is_file():
-                raise DivergedError(
-                    "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for wrong "
-                    "labels in the validation data."
-                )
-            return task.report(Run(config, data, output, device, console, choices, history))
+            with stop.caught():
+                start.before()
+                output.open(config, start.resume)
+                if earlier:
+                    output.restore_previous(earlier.checkpoint)
+                history = train(config, task, data, model, output, device, console, stop, earlier)
+                if not output.model.is_file():
+                    raise DivergedError(
+                        "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for "
+                        "wrong labels in the validation data."
+                    )
+                return task.report(Run(config, data, output, device, console, choices, history))
         except DivergedError as error:
-            raise DivergedError(f"{error} {_left_behind(output)}") from None
+            raise DivergedError(f"{error} {_left_behind(output, start)}") from None
         except OSError as error:
             raise OSError(
-                f"Expected to write to training.output = '{output.path}', came: {error}. {_left_behind(output)}"
+                f"Expected to write to training.output = '{output.path}', came: {error}. {_left_behind(output, start)}"
             ) from error
+        except StopRequestedError as error:
+            what = "Interrupted." if error.signum == signal.SIGINT else f"Ended by {error}."
+            raise TrainingInterrupted(f"{what} {_left_behind(output, start)}", error.signum) from None
         except KeyboardInterrupt:
-            raise TrainingInterrupted(f"Interrupted. {_left_behind(output)}") from None
+            raise TrainingInterrupted(f"Interrupted. {_left_behind(output, start)}") from None
 
 
 def _choices(config: Any, data: LightningDataModule, device: torch.device) -> dict[str, str]:
@@ -105,78 +166,13 @@ def _choices(config: Any, data: LightningDataModule, device: torch.device) -> di
     }
 
 
-def _left_behind(output: RunDirectory) -> str:
-    """Which good files there are after an accident."""
+def _left_behind(output: RunDirectory, start: Start) -> str:
+    """Which good files there are after an accident, and how to go on."""
     found = []
     if output.model.is_file():
         found.append(f"The last good model is intact: {output.model}.")
     if output.checkpoint.is_file():
-        found.append(f"The last checkpoint is intact: {output.checkpoint} (training.resume=true goes on from it).")
+        found.append(
+            f"The last checkpoint is intact: {output.checkpoint}. To go on from it: eqgraph train --resume {start.root}"
+        )
     return " ".join(found) or "No model had been saved yet."
-
-
-def _train(
-    config: Any,
-    task: Task,
-    data: LightningDataModule,
-    model: torch.nn.Module,
-    output: RunDirectory,
-    device: torch.device,
-    console: Console,
-) -> list[dict[str, float]]:
-    training: TrainingConfig = config.training
-    timer = Timer(timedelta(seconds=training.max_time) if training.max_time else None, verbose=False)
-    max_steps = training.max_epochs * len(data.train_dataloader())
-
-    def time_progress() -> float:
-        return timer.time_elapsed("train") / training.max_time if training.max_time else 0.0
-
-    module = task.module(config, data, model, max_steps, time_progress)
-    metadata = {**task.metadata(config, data), "training": config.model_dump(mode="json")}
-    ema, history = EMA(training.ema_decay), History(output.history, timer)
-    keep: Callback
-    if training.keep == "best_valid":
-        keep = SaveBest(output.model, task.save, metadata)
-    else:
-        keep = SaveLast(output.model, task.save, metadata, ema)
-    callbacks: list[Callback] = [
-        timer,
-        EpochSeed(training.seed),
-        keep,
-        ema,
-        history,
-        TrainingProgress(console, lambda: max(trainer.global_step / max_steps, time_progress())),
-        ModelCheckpoint(
-            output.path, output.checkpoint.stem, save_on_train_epoch_end=True, enable_version_counter=False
-        ),
-    ]
-    if training.early_stopping:
-        callbacks.append(EarlyStopping("valid_loss", patience=training.early_stopping, check_finite=False))
-    trainer = Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        max_epochs=training.max_epochs,
-        gradient_clip_val=config.optimizer.clip_gradient,
-        inference_mode=False,  # validation of potentials needs derivatives
-        limit_val_batches=1.0 if data.valid else 0.0,
-        callbacks=callbacks,
-        plugins=[CheckpointFile()],
-        logger=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    _fit_until_interrupted(trainer, module, data, output.checkpoint if training.resume else None)
-    return history.rows
-
-
-def _fit_until_interrupted(
-    trainer: Trainer, module: TrainingModule, data: LightningDataModule, checkpoint: Path | None
-) -> None:
-    """Lightning turns Ctrl-C into SystemExit and then ignores further ones: make it KeyboardInterrupt again."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, data, ckpt_path=checkpoint)
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGINT, handler)

@@ -27,11 +27,8 @@ class History(Callback):
         self.path, self.timer = path, timer
         self.rows: list[dict[str, float]] = []
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        with replacing(self.path) as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, (*COLUMNS, *module.columns()))
-            writer.writeheader()
-            writer.writerows(self.rows)
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._write(module)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         numbers = (
@@ -39,15 +36,21 @@ class History(Callback):
             trainer.global_step,
             round(self.timer.time_elapsed("train"), 3),
             trainer.optimizers[0].param_groups[0]["lr"],
-            trainer.callback_metrics["train_loss"].item(),
+            module.train_loss(),
             module.valid_loss(),
         )
         self.rows.append(dict(zip(COLUMNS, numbers, strict=True)) | module.columns())
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.rows[-1]).writerow(self.rows[-1])
+        self._write(module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
+
+    def _write(self, module: LightningModule) -> None:
+        """All of it: a line at the end of the file could be half a line, or that of an epoch that is trained again."""
+        with replacing(self.path) as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, (*COLUMNS, *module.columns()))
+            writer.writeheader()
+            writer.writerows(self.rows)

@@ -43,7 +43,8 @@ def cosine_factor(step: int, progress: float, schedule: CosineSchedule) -> float
 class TrainingModule(LightningModule, ABC):
     """Trains a model; what is minimized and how it is validated, subclasses say.
 
-    Logs `train_loss` and, where there is a validation, `valid_loss`.
+    Logs `valid_loss` where there is a validation. The mean of the training loss over an epoch is `train_loss`: Lightning's own means
+    begin anew where a run goes on in the middle of an epoch, these sums are a part of the checkpoint.
 
     Args:
         model: what is trained.
@@ -68,6 +69,7 @@ class TrainingModule(LightningModule, ABC):
         self.model = model
         self.optimizer, self.schedule = optimizer, schedule
         self.max_steps, self.time_progress = max_steps, time_progress
+        self._loss_sum, self._num_graphs = 0.0, 0  # of the epoch so far
 
     @abstractmethod
     def loss_of(self, batch: Data) -> Tensor:
@@ -100,8 +102,22 @@ class TrainingModule(LightningModule, ABC):
                 f"Expected a finite loss, came {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}. "
                 "Lower optimizer.learning_rate or set optimizer.clip_gradient, and look for wrong labels in data.train."
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=batch.num_graphs)
+        self._loss_sum += batch.num_graphs * loss.item()
+        self._num_graphs += batch.num_graphs
         return loss
+
+    def train_loss(self) -> float:
+        """Mean over the structures of the epoch so far, each at the weights of its step."""
+        return self._loss_sum / self._num_graphs
+
+    def on_train_epoch_start(self) -> None:
+        self._loss_sum, self._num_graphs = 0.0, 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["train_loss"] = (self._loss_sum, self._num_graphs)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._loss_sum, self._num_graphs = checkpoint["train_loss"]
 
     def on_validation_epoch_end(self) -> None:
         self.log("valid_loss", self.valid_loss())

@@ -50,6 +50,7 @@ class TrainingProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._step_time = self._line_time = time.monotonic()
+        self._epoch = trainer.current_epoch + 1  # where it goes on in the middle of one
         if self._enabled and self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ Save = Callable[[Path, torch.nn.Module, dict[str, Any]], None]
 """Writes a model and its metadata to a path."""
 
 
-class SaveBest(Callback):
-    """Write `model.eqg` whenever the validation loss is lower than ever before.
+class SaveModel(Callback, ABC):
+    """Write `model.eqg`, and keep what it says in checkpoints.
 
-    In the list of callbacks it stands before `EMA`, so that it saves the weights that were validated.
+    The file and the checkpoint are two files, and a process may die between them: a run that goes on writes the model of its checkpoint
+    again, whatever the file says.
 
     Args:
         path: of the model file.
@@ -29,43 +31,66 @@ class SaveBest(Callback):
 
     def __init__(self, path: Path, save: Save, metadata: dict[str, Any]) -> None:
         self.path, self.save, self.metadata = path, save, metadata
-        self.loss, self.epoch = math.inf, None
+        self.loss = math.inf
+        self.kept: dict[str, Any] | None = None  # weights and validation of the model in the file
+        self._restored = False
+
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if not self._restored or self.kept is None:
+            return
+        now = _copied(module.model)
+        module.model.load_state_dict(self.kept["state"])
+        self.save(self.path, module.model, self.metadata | {"validation": self.kept["validation"]})
+        module.model.load_state_dict(now)
+
+    def keep(self, trainer: Trainer, module: LightningModule) -> None:
+        """Write the model as it is."""
+        validation = {"epoch": trainer.current_epoch + 1, "errors": module.validation()}
+        self.save(self.path, module.model, self.metadata | {"validation": validation})
+        self.kept = {"state": _copied(module.model), "validation": validation}  # only once the file is there
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"loss": self.loss, "kept": self.kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.loss, self.kept, self._restored = state_dict["loss"], state_dict["kept"], True
+
+
+class SaveBest(SaveModel):
+    """Write `model.eqg` whenever the validation loss is lower than ever before.
+
+    In the list of callbacks it stands before `EMA`, so that it saves the weights that were validated.
+
+    Args:
+        path, save, metadata: see `SaveModel`.
+    """
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         loss = module.valid_loss()
-        if not loss < self.loss:
-            return
-        epoch = trainer.current_epoch + 1
-        self.save(self.path, module.model, self.metadata | _validation(epoch, module))
-        self.loss, self.epoch = loss, epoch  # only once the file is there
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"loss": self.loss, "epoch": self.epoch}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.loss, self.epoch = state_dict["loss"], state_dict["epoch"]
+        if loss < self.loss:
+            self.keep(trainer, module)
+            self.loss = loss
 
 
-class SaveLast(Callback):
+class SaveLast(SaveModel):
     """Write `model.eqg` after every epoch, so that in the end it is that of the final one, whatever the validation said.
 
     Args:
-        path: of the model file.
-        save: writes it.
-        metadata: as in `SaveBest`.
+        path, save, metadata: see `SaveModel`.
         ema: whose running mean of the weights is written.
     """
 
     def __init__(self, path: Path, save: Save, metadata: dict[str, Any], ema: EMA) -> None:
-        self.path, self.save, self.metadata, self.ema = path, save, metadata, ema
+        super().__init__(path, save, metadata)
+        self.ema = ema
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         self.ema.mean.swap(module.model)
         try:
-            self.save(self.path, module.model, self.metadata | _validation(trainer.current_epoch + 1, module))
+            self.keep(trainer, module)
         finally:
             self.ema.mean.swap(module.model)
 
 
-def _validation(epoch: int, module: LightningModule) -> dict[str, Any]:
-    return {"validation": {"epoch": epoch, "errors": module.validation()}}
+def _copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +15,38 @@ from rich.table import Table
 from eqgraph.replacing import replacing
 
 from .output import RunDirectory
+from .start import Start, nothing
 from .task import FitResult, Task
 
-FitOne = Callable[[Any, Task, Console, Callable[[], None]], FitResult]
+FitOne = Callable[[Any, Task, Console, Start], FitResult]
 
 
-def nothing() -> None:
-    """What a training without others does before it writes anything."""
-
-
-def fit_seeds(config: Any, task: Task, console: Console, fit_one: FitOne) -> FitResult:
+def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: FitOne) -> FitResult:
     """Train with seed, seed + 1, ... in sub-directories, then print and write means and standard deviations over seeds.
 
-    A resumed run goes on where it stopped: seeds that are over are only evaluated again, those without a checkpoint begin.
+    A resumed run goes on where it stopped: seeds that are over are only evaluated again, those that had not begun begin.
 
     Args:
         config: with training.seeds above 1.
         task: what is trained.
         console: where to print.
-        fit_one: trains with one seed; calls its last argument before it writes anything.
+        start: anew, or from where it stopped.
+        fit_one: trains with one seed.
 
     Returns:
         The result of the first seed, with those of all in `seeds`.
     """
-    output = RunDirectory(config.training.output, config.training.seeds)
-    output.check(config)
+    output = RunDirectory(config.training.output)
+    if not start.resume:
+        output.check(config)
     runs = [_of_seed(config, index) for index in range(config.training.seeds)]
     results = []
     for index, run in enumerate(runs):
         console.rule(f"Seed {run.training.seed} ({index + 1} of {len(runs)})", align="left")
         # not before the first has found everything in order
-        before = nothing if index else lambda: output.open(config)
-        results.append(fit_one(run, task, console, before))
+        before = nothing if index else lambda: output.open(config, start.resume)
+        resume = start.resume and RunDirectory(run.training.output).config.is_file()
+        results.append(fit_one(run, task, console, replace(start, resume=resume, before=before)))
     found = [task.numbers(result.errors) for result in results]
     console.print(_table(task, found))
     _write(output.seeds, task, found)
@@ -65,12 +66,8 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float]:
 
 def _of_seed(config: Any, index: int) -> Any:
     training = config.training
-    output = RunDirectory(training.output, training.seeds).of_seed(index)
-    resume = training.resume and RunDirectory(output).checkpoint.is_file()
-    changes = {"seed": training.seed + index, "seeds": 1, "output": output, "resume": resume}
-    changes["overwrite"] = training.overwrite or (
-        training.resume and not resume
-    )  # what stopped before its first checkpoint
+    output = RunDirectory(training.output).of_seed(index)
+    changes = {"seed": training.seed + index, "seeds": 1, "output": output}
     return config.model_copy(update={"training": training.model_copy(update=changes)})
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 
 from .config import DEVICE_PATTERN, TrainingConfig
+from .random_state import random_state, seed_all, set_random_state
 
 # Lightning's remarks that our own table replaces (devices, tips, why fit stopped)
 _CHATTY_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")
@@ -20,12 +21,12 @@ _EDGES_PER_THREAD = 2000
 _WARNINGS = (
     # graphs are in memory: worker processes would only copy them
     (r"The '\w+' does not have many workers", "lightning.pytorch.trainer.connectors.data_connector"),
-    # we decide what may be in the output directory, and look ourselves
-    (r"Checkpoint directory .* exists and is not empty", "lightning.pytorch.callbacks.model_checkpoint"),
-    # of a run that was moved and goes on: training.output may change
-    (r"The dirpath has changed from", "lightning.pytorch.callbacks.model_checkpoint"),
     # Lightning's own calls to torch
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", "lightning.pytorch.utilities._pytree"),
+    # early_stopping and keep may change when a run goes on
+    (r"Be aware that when using `ckpt_path`, callbacks used", "lightning.pytorch.callbacks"),
+    # the order of the data goes on where it stopped, see EpochShuffle.start_at
+    (r"You're resuming from a checkpoint that ended before the epoch ended", "lightning.pytorch.loops"),
     # a fine choice for those who have a GPU and want the CPU
     (r"GPU available but not used", "lightning.pytorch.trainer.setup"),
 )
@@ -70,7 +71,7 @@ def choose_threads(threads: int | None, edges_per_step: float) -> int:
 @contextmanager
 def settings(config: TrainingConfig) -> Iterator[None]:
     """Seed, deterministic algorithms and a quiet Lightning inside the block; outside of it these and the threads are as before."""
-    threads = torch.get_num_threads()
+    threads, random_numbers = torch.get_num_threads(), random_state()
     deterministic = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
     loggers = {logging.getLogger(name): logging.getLogger(name).level for name in _CHATTY_LOGGERS}
@@ -82,12 +83,13 @@ def settings(config: TrainingConfig) -> Iterator[None]:
         torch.use_deterministic_algorithms(config.deterministic)
         # a debugging aid that costs time: writes NaN to all memory that torch.empty gives
         torch.utils.deterministic.fill_uninitialized_memory = False
-        with torch.random.fork_rng(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             for message, module in _WARNINGS:
                 warnings.filterwarnings("ignore", message=message, module=module.replace(".", r"\."))
-            torch.manual_seed(config.seed)
+            seed_all(config.seed)
             yield
     finally:
+        set_random_state(random_numbers)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
         torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -55,7 +55,8 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, config: Any) -> LightningDataModule:
-        """Everything that a config names; has `edges_per_step`, from which follow the threads."""
+        """Everything that a config names; has `edges_per_step`, from which follow the threads, and `order`, the EpochShuffle of its
+        training batches, with which a run can go on in the middle of an epoch."""
 
     @abstractmethod
     def build(self, config: Any, data: Any) -> torch.nn.Module:

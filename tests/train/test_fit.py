@@ -21,7 +21,8 @@ from rich.console import Console
 
 from eqgraph.calculators import EqgraphCalculator
 from eqgraph.models import load_potential
-from eqgraph.train import DivergedError, FitResult, TrainingInterrupted, fit, parse_config
+from eqgraph.train import DivergedError, FitResult, TrainingInterrupted, fit, parse_config, resume
+from eqgraph.train.checkpoint import read_checkpoint
 from eqgraph.train.potential.module import PotentialModule
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -91,6 +92,7 @@ def test_what_a_run_leaves_behind(raw, folder, console):
         "config.yaml",
         "model.eqg",
         "last.ckpt",
+        "previous.ckpt",
         "metrics.csv",
         "errors.csv",
         "learning_curve.png",
@@ -214,7 +216,7 @@ def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypa
         run(raw, console, output=str(folder / "parts"), max_epochs=epochs)
     monkeypatch.undo()
     no_pictures(monkeypatch)
-    resumed = run(raw, console, output=str(folder / "parts"), max_epochs=epochs, resume=True)
+    resumed = resume(folder / "parts", console=console)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert_same_weights(resumed.model, whole.model)
     with (resumed.output / "metrics.csv").open() as file:
@@ -249,7 +251,7 @@ def test_full_disk_when_replacing(raw, folder, console, monkeypatch, name):
     output = folder / "run"
     assert (output / name).read_bytes() == kept[name]
     load_potential(output / "model.eqg")
-    torch.load(output / "last.ckpt", weights_only=True)
+    read_checkpoint(output / "last.ckpt")
     assert not list(output.glob(".*")), "left a temporary file"
 
 
@@ -358,62 +360,48 @@ def test_output_directory_mistakes(raw, folder, console):
     (folder / "file").touch()
     with pytest.raises(NotADirectoryError, match=r"Expected a directory as training\.output"):
         run(raw, console, output=str(folder / "file"))
-    with pytest.raises(FileNotFoundError, match=r"Expected a run to resume in .*found no last\.ckpt"):
-        run(raw, console, output=str(folder / "new"), resume=True)
-    with pytest.raises(ValueError, match=r"Expected training\.overwrite or training\.resume, came both"):
-        run(raw, console, overwrite=True, resume=True)
-    assert not (folder / "new").exists()
-
-
-def test_resuming_another_run_is_refused(finished, raw, console):
-    raw["model"]["num_features"] = 5
     with pytest.raises(
-        ValueError, match=r"other values of model\.num_features \(4 before, 5 now\), training\.seed \(0 before, 3 now\)"
+        FileNotFoundError, match=r"Expected the config of the run to resume in '.*config\.yaml', found no"
     ):
-        run(raw, console, resume=True, seed=3)
+        resume(folder / "new", console=console)
+    assert not (folder / "new").exists()
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         (
-            "last.ckpt",
-            b"junk",
-            r"Expected a checkpoint of `eqgraph train` in '.*last\.ckpt', came a damaged or foreign",
-        ),
-        (
             "config.yaml",
             b"- junk",
             r"Expected the config of the run to resume in '.*config\.yaml', came a file without",
         ),
         ("config.yaml", b"", r"Expected the config of the run to resume in '.*config\.yaml', came a file without"),
-        ("config.yaml", b"data: {", r"'.*config\.yaml': expected YAML, came .* Restore the config"),
-        ("config.yaml", b"data: \xff", r"'.*config\.yaml': expected text in UTF-8, .* Restore the config"),
+        ("config.yaml", b"data: {", r"'.*config\.yaml': expected YAML, came .*"),
+        ("config.yaml", b"data: \xff", r"'.*config\.yaml': expected text in UTF-8, .*"),
     ],
-    ids=["checkpoint", "list", "empty", "YAML", "UTF-8"],
+    ids=["list", "empty", "YAML", "UTF-8"],
 )
 def test_resuming_from_damaged_files(finished, raw, console, name, content, message):
     (finished.output / name).write_bytes(content)
     before = {path.name: path.read_bytes() for path in finished.output.iterdir()}
-    with pytest.raises(
-        ValueError, match=rf"{message}.*training\.resume=false and training\.overwrite=true to start again"
-    ):
-        run(raw, console, resume=True)
+    with pytest.raises(ValueError, match=rf"{message}.*Restore it, or start a new run: eqgraph train config\.yaml"):
+        resume(finished.output, console=console)
     assert {path.name: path.read_bytes() for path in finished.output.iterdir()} == before
 
 
 def test_resuming_without_a_config(finished, raw, console):
     (finished.output / "config.yaml").unlink()
-    with pytest.raises(FileNotFoundError, match=r"config\.yaml', found no such file\. Restore the config"):
-        run(raw, console, resume=True)
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml', found no such file\. Restore it"):
+        resume(finished.output, console=console)
 
 
 def test_resuming_a_run_that_is_over_reports_again(finished, raw, console):
     """Also where it was moved to."""
     (finished.output / "errors.csv").unlink()
-    again = run(raw, console, resume=True)
+    again = resume(shutil.move(finished.output, finished.output.with_name("moved")), console=console)
     assert without_seconds(again.history) == without_seconds(finished.history)
-    assert (finished.output / "errors.csv").exists()
+    assert (again.output / "errors.csv").exists()
+    assert "Changed: training.output: " in console.file.getvalue()
 
 
 def test_progress_in_a_terminal(raw, folder):
@@ -490,7 +478,7 @@ def test_interrupted_between_seeds(raw, console, monkeypatch):
     with pytest.raises(TrainingInterrupted, match="No model had been saved yet"):
         run(raw, console, seeds=2, max_epochs=2)
     monkeypatch.setattr(PotentialModule, "training_step", training_step)
-    result = run(raw, console, seeds=2, max_epochs=2, resume=True)
+    result = resume(raw["training"]["output"], console=console)
     assert [len(seed.history) for seed in result.seeds] == [2, 2]
     assert result.seeds[0].history != result.seeds[1].history
 

@@ -11,6 +11,8 @@ from torch_geometric.data import Data
 
 from eqgraph.datasets import PointClouds
 
+from ..epoch_shuffle import EpochShuffle
+
 _CLOUDS_PER_CHUNK = 256
 """In which `drawn` works. Random numbers depend on it, so it is not the batch size of anybody."""
 
@@ -108,6 +110,7 @@ class CloudLoader:
         return max(1, min(-(-len(self.clouds) // self.batch_size), len(self.clouds) // 2))
 
     def __iter__(self) -> Iterator[Data]:
-        for index in torch.tensor(list(self.sampler)).tensor_split(len(self)):
+        first = self.sampler.first_batch if isinstance(self.sampler, EpochShuffle) else 0
+        for index in torch.tensor(list(self.sampler)).tensor_split(len(self))[first:]:
             data = cloud_batch(self.clouds, index, self.num_points, self.dropout)
             yield data if self.transform is None else self.transform(data)

@@ -32,6 +32,7 @@ class PointsData(LightningDataModule):
 
     Attributes:
         train: PointClouds.
+        order: of these in training.
         valid: PointClouds with points and rotations drawn once, or None.
         test: name -> PointClouds as they were read.
         classes: their names.
@@ -71,6 +72,7 @@ class PointsData(LightningDataModule):
                 each.pos, each.x = each.pos.to(dtype), None if each.x is None else each.x.to(dtype)
         self.valid_as_read = valid
         self.valid = valid and self.drawn(valid)
+        self.order = EpochShuffle(len(self.train), config.training.seed)
 
     @property
     def edges_per_step(self) -> float:
@@ -89,7 +91,7 @@ class PointsData(LightningDataModule):
         return CloudLoader(
             self.train,
             training.batch_size,
-            EpochShuffle(len(self.train), training.seed),
+            self.order,
             data.num_points,
             data.point_dropout,
             Compose(steps),

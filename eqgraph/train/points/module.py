@@ -60,6 +60,7 @@ class PointsModule(TrainingModule):
         return self._cross_entropy(logits, batch.y)
 
     def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
         self.train_scores = self.new_scores()
 
     def on_validation_epoch_start(self) -> None:
@@ -71,6 +72,14 @@ class PointsModule(TrainingModule):
         self.valid_scores.take_in(logits, batch)
         weight = float(len(batch.y)) if self.class_weights is None else self.class_weights[batch.y].sum()
         self._mean_loss.update(self._cross_entropy(logits, batch.y).double(), weight)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["train_scores"] = self.train_scores.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.train_scores.load_state_dict(checkpoint["train_scores"])
 
     def valid_loss(self) -> float:
         return self._mean_loss.compute().item() if self.valid_scores.count else math.nan

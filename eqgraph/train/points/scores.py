@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,14 @@ class ClassScores:
         number = len(self.confusion)
         counts = (labels * number + predicted).bincount(minlength=number * number)
         self.confusion += counts.cpu().numpy().reshape(number, number)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums, for a checkpoint."""
+        return {"confusion": torch.from_numpy(self.confusion.copy()), "cross_entropy": self._cross_entropy}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the sums of a checkpoint."""
+        self.confusion, self._cross_entropy = state["confusion"].numpy().copy(), state["cross_entropy"]
 
     @property
     def count(self) -> int:
@@ -134,6 +143,13 @@ class PartScores(ClassScores):
         iou = torch.where(union > 0, both / union, 1.0).double().cpu()
         for row, kind in zip(iou, category.tolist(), strict=True):
             self._ious[kind].append(float(row[self.parts[kind]].mean()))
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"ious": [list(values) for values in self._ious]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._ious = [list(values) for values in state["ious"]]
 
     @property
     def instance_iou(self) -> float:

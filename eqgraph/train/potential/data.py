@@ -14,7 +14,7 @@ from torch_geometric.loader import DataLoader
 
 from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
 
-from ..epoch_shuffle import EpochShuffle
+from ..epoch_shuffle import EpochBatches, EpochShuffle
 from .config import Config
 from .evaluate import require_known_species
 
@@ -57,6 +57,7 @@ class PotentialData(LightningDataModule):
 
     Attributes:
         train, valid: AtomsDataset.
+        order: of the training structures in training.
         test: name -> AtomsDataset.
         species: atomic numbers in the training structures, sorted.
         atomic_energies: atomic number -> E0 in eV.
@@ -108,6 +109,7 @@ class PotentialData(LightningDataModule):
         self.hash = data_hash([*train, *valid])
         self.avg_num_neighbors = self._avg_num_neighbors()
         self.scale, self.scale_source = self._scale()
+        self.order = EpochShuffle(len(self.train), config.training.seed)
 
     @property
     def edges_per_step(self) -> float:
@@ -116,10 +118,14 @@ class PotentialData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
-        return DataLoader(self.train, training.batch_size, sampler=EpochShuffle(len(self.train), training.seed))
+        batches = EpochBatches(self.order, training.batch_size)
+        # its own generator: a loader draws a number for its workers, which would change those of the training
+        return DataLoader(self.train, batch_sampler=batches, generator=torch.Generator().manual_seed(training.seed))
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(self.valid, self.config.training.valid_batch_size)
+        training = self.config.training
+        generator = torch.Generator().manual_seed(training.seed)
+        return DataLoader(self.valid, training.valid_batch_size, generator=generator)
 
     @property
     def named_atomic_energies(self) -> dict[str, float]:

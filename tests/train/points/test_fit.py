@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 
 from eqgraph.models import load_classifier
-from eqgraph.train import FitResult, TrainingInterrupted, evaluate_points_file, fit, parse_config
+from eqgraph.train import FitResult, TrainingInterrupted, evaluate_points_file, fit, parse_config, resume
 from eqgraph.train.checkpoint import read_checkpoint
 from eqgraph.train.points import task as points_task
 from eqgraph.train.points.module import PointsModule
@@ -72,6 +72,7 @@ def test_classification_learns_and_reports(raw, console):
         "config.yaml",
         "model.eqg",
         "last.ckpt",
+        "previous.ckpt",
         "metrics.csv",
         "scores.csv",
         "learning_curve.png",
@@ -189,7 +190,7 @@ def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypa
         run(raw, console, output=str(folder / "parts"), max_epochs=3)
     monkeypatch.undo()
     no_pictures(monkeypatch)
-    resumed = run(raw, console, output=str(folder / "parts"), max_epochs=3, resume=True)
+    resumed = resume(folder / "parts", console=console)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert_same_weights(resumed.model, whole.model)
 
@@ -217,11 +218,11 @@ def test_seeds(shared_run, raw, folder, console, monkeypatch):
     monkeypatch.setattr(
         PointsModule, "training_step", lambda self, *batch: steps.append(1) or training_step(self, *batch)
     )
-    more = run(raw, console, seeds=3, resume=True)
+    more = resume(result.output, ["training.seeds=3"], console=console)
     assert len(steps) == 2 * 6  # two epochs of one seed
     assert [seed.errors["new"].accuracy for seed in more.seeds[:2]] == [s.errors["new"].accuracy for s in result.seeds]
     # replaced by one run
-    run(raw, console, seeds=1, resume=False, overwrite=True, max_epochs=1)
+    run(raw, console, seeds=1, overwrite=True, max_epochs=1)
     assert not list(result.output.glob("seed*/*"))
 
 
@@ -264,6 +265,5 @@ def test_config_repeats_the_run(shared_run, folder, console):
 
 def test_resuming_another_task_is_refused(raw, folder, console):
     run(raw, console, max_epochs=1)
-    raw["task"] = "segmentation"
-    with pytest.raises(ValueError, match=r"other values of task \(now 'segmentation'\)"):
-        run(raw, console, resume=True)
+    with pytest.raises(ValueError, match=r"came changes:\n  task: classification -> segmentation\nIts weights"):
+        resume(raw["training"]["output"], ["task=segmentation"], console=console)
