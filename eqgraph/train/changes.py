@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 
-# how long, where to and on what: such a run is still the same
+# how long, where to and on what: such a run is still the same; files may have moved, for what is in them is compared
 _FREE = {
     "data.test",
+    "data.train",
+    "data.valid",
+    "data.isolated_atoms",
     *(
         f"training.{key}"
         for key in (
