@@ -105,11 +105,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             raise DamagedCheckpointError(
                 path, f"asks to run code when it is read ({asked}), which was refused: it may be an attack"
             ) from None
-        raise DamagedCheckpointError(path, f"is damaged or foreign ({type(error).__name__})") from None
+        if signed:
+            raise DamagedCheckpointError(
+                path, f"this version of PyTorch does not read ({type(error).__name__})"
+            ) from None
     if not signed:
         raise DamagedCheckpointError(path, "has no checksum: it is cut off, or was not written by this program")
-    if not isinstance(loaded, dict) or (missing := _PARTS - loaded.keys()):
-        raise DamagedCheckpointError(path, f"lacks {', '.join(sorted(missing)) if isinstance(loaded, dict) else 'all'}")
+    if missing := _PARTS - loaded.keys():
+        raise DamagedCheckpointError(path, f"lacks {', '.join(sorted(missing))}")
     return loaded
 
 

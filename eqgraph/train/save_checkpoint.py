@@ -33,10 +33,8 @@ class SaveCheckpoint(Checkpoint):
         self._written = time.monotonic()
         self._position: dict[str, int] = {}
 
-    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self.stop.install()
-
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self.stop.install()
         self._written = time.monotonic()
         self.stop.postponed = True
 
@@ -78,5 +76,5 @@ class SaveCheckpoint(Checkpoint):
         # of the epoch that is to be trained next, or further; the end of this one is counted already when it is over
         epoch = trainer.fit_loop.epoch_progress.current.processed
         self._position = {"epoch": epoch, "batch": batch, "num_batches": int(trainer.num_training_batches)}
-        trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.path, weights_only=False)
         self._written = time.monotonic()

@@ -26,7 +26,7 @@ from .output import RunDirectory, as_written
 from .progress import TrainingProgress
 from .save_checkpoint import SaveCheckpoint
 from .save_model import SaveBest, SaveLast
-from .stop_signals import StopSignals
+from .stop_signals import StopRequestedError, StopSignals
 from .task import Task
 
 
@@ -98,18 +98,20 @@ def train(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    _fit_until_interrupted(trainer, module, data, checkpoint)
+    _fit_until_interrupted(trainer, module, data, checkpoint, stop)
     return history.rows
 
 
 def _fit_until_interrupted(
-    trainer: Trainer, module: TrainingModule, data: LightningDataModule, checkpoint: Path | None
+    trainer: Trainer, module: TrainingModule, data: LightningDataModule, checkpoint: Path | None, stop: StopSignals
 ) -> None:
     """Lightning turns Ctrl-C into SystemExit and then ignores further ones: make it KeyboardInterrupt again."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, data, ckpt_path=checkpoint)
     except SystemExit:
+        if stop.signum:
+            raise StopRequestedError(stop.signum) from None
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, handler)

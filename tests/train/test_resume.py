@@ -163,8 +163,9 @@ def test_a_potential_killed_at_any_moment_ends_the_same(potential, server):
     assert len(potential.files[1]) < 8, "should have stopped early"
     assert len({row["learning_rate"] for row in potential.files[1]}) > 1, "should have come to a plateau"
     draw = random.Random(0)
-    # an event of every kind, and others
-    kinds = sorted(set(potential.events))
+    # in the middle of a batch and of a validation, and around every write
+    kinds = sorted({name for name in potential.events if name.startswith("before")})
+    assert len(kinds) == 6
     at = [draw.choice([i for i, name in enumerate(potential.events) if name == kind]) + 1 for kind in kinds]
     for number in at:
         result = server.run(*potential.train, at=number)
@@ -176,10 +177,10 @@ def test_a_classifier_killed_again_and_again_ends_the_same(points, server):
     assert "after step" in points.events
     draw = random.Random(1)
     kills = 0
-    result = server.run(*points.train, at=draw.randint(20, 60))
+    result = server.run(*points.train, at=draw.randint(30, 90))
     while result["code"] == -9:
         kills += 1
-        result = server.run(*points.resume, at=draw.randint(20, 60))
+        result = server.run(*points.resume, at=draw.randint(30, 90))
     assert kills >= 3
     assert result["code"] == 0, result["printed"]
     points.assert_same_end()
@@ -187,7 +188,86 @@ def test_a_classifier_killed_again_and_again_ends_the_same(points, server):
 
 def test_killed_at_random_times(potential, server):
     draw = random.Random()
-    for _ in range(4):
+    for _ in range(3):
         after = draw.uniform(0.3, 1.0) * potential.seconds
         server.run(*potential.train, after=after)
         potential.go_on()
+
+
+def test_signals_end_a_run_after_a_checkpoint(potential, server):
+    """In the middle of a batch, of a validation, and of the writing of a file."""
+    sigint, sigterm = ("SIGINT", 130, "Interrupted."), ("SIGTERM", 143, "Ended by SIGTERM.")
+    for name, (accident, code, said) in (
+        ("before step", sigint),
+        ("before step", sigterm),
+        ("before validation_step", sigterm),
+        ("before replace", sigterm),
+    ):
+        number = [i for i, event in enumerate(potential.events) if event == name][3] + 1
+        result = server.run(*potential.train, at=number, accident=accident)
+        assert result["code"] == code
+        (line,) = [line for line in result["printed"].splitlines() if said in line]
+        assert line.endswith(f"To go on from it: eqgraph train --resume {potential.run}")
+        assert "Traceback" not in result["printed"]
+        # what was done is not lost: the checkpoint is of the step in which the signal came, or of the end of its epoch
+        steps = potential.events[:number].count("before step")
+        assert read_checkpoint(potential.run / "last.ckpt")["global_step"] >= steps
+        potential.go_on()
+
+
+def test_disk_full_at_any_write(potential, server):
+    """One readable line, no half file, and the run goes on when there is space again."""
+    writes = server.run(*potential.train, accident="ENOSPC")["events"]
+    shutil.rmtree(potential.run)
+    draw = random.Random(2)
+    for number in [1, 2, *draw.sample(range(3, len(writes)), 2)]:
+        result = server.run(*potential.train, at=number, accident="ENOSPC")
+        if writes[number - 1] == "before link":  # the checkpoint before can be kept in another way
+            assert result["code"] == 0
+            shutil.rmtree(potential.run)
+            continue
+        assert result["code"] == 1, (writes[number - 1], result["printed"])
+        assert "error: Expected to write to training.output" in result["printed"]
+        assert "No space left on device" in result["printed"]
+        assert not list(potential.run.glob(".*")), "left a temporary file"
+        for name in ("last.ckpt", "previous.ckpt"):
+            if (potential.run / name).exists():
+                read_checkpoint(potential.run / name)
+        potential.go_on()
+
+
+def test_a_torn_checkpoint_and_a_lost_model(potential, server):
+    """The one before takes its place, and what is wrong or missing beside it is written again."""
+    server.run(*potential.train, at=len(potential.events) - 30)
+    content = (potential.run / "last.ckpt").read_bytes()
+    (potential.run / "last.ckpt").write_bytes(content[: len(content) // 2])
+    (potential.run / "model.eqg").unlink()
+    (potential.run / "metrics.csv").write_text("epoch,step\n1,2")
+    result = server.run(*potential.resume)
+    assert [line for line in result["printed"].splitlines() if "last.ckpt" in line] == [
+        "last.ckpt has no checksum: it is cut off, or was not written by this program: going on from previous.ckpt, the checkpoint "
+        "before it."
+    ]
+    assert result["code"] == 0, result["printed"]
+    potential.assert_same_end()
+    for name in ("last.ckpt", "previous.ckpt"):
+        (potential.run / name).write_bytes(b"junk")
+    result = server.run(*potential.resume)
+    assert result["code"] == 2
+    assert (
+        f"Restore it from a copy, or start again: eqgraph train {potential.run}/config.yaml training.overwrite=true"
+        in (result["printed"].replace("\n", ""))
+    )
+
+
+def test_several_seeds_killed(potential, server):
+    """The message names the directory that holds all of them."""
+    seeds = (*potential.train, "training.seeds=2", "training.max_epochs=2", "training.early_stopping=null")
+    whole = server.run(*seeds)
+    assert whole["code"] == 0, whole["printed"]
+    shutil.move(potential.run, potential.folder / "whole")
+    result = server.run(*seeds, at=int(0.75 * len(whole["events"])), accident="SIGTERM")
+    assert f"eqgraph train --resume {potential.run}\n" in result["printed"]
+    assert server.run(*potential.resume)["code"] == 0
+    for name in ("seeds.csv", "seed_0/model.eqg", "seed_1/model.eqg"):
+        assert (potential.run / name).read_bytes() == (potential.folder / "whole" / name).read_bytes()
