@@ -258,6 +258,23 @@ def test_ctrl_c_in_the_middle_of_training(folder):
     assert main(["train", "--resume", str(folder / "run"), f"training.max_epochs={done + 1}"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "came"), [([], "neither"), (["a.yaml", "--allow-changes"], "--allow-changes alone")]
+)
+def test_train_needs_a_config_or_a_run(capsys, arguments, came):
+    assert main(["train", *arguments]) == 2
+    assert f"error: Expected a YAML file or --resume RUN, came {came}." in capsys.readouterr().err
+
+
+def test_a_refused_resume_prints_each_change(folder, capsys):
+    assert main(["train", str(folder / "configs" / "a.yaml")]) == 0
+    resume = ["train", "--resume", str(folder / "run"), "loss.energy=2", "training.max_epochs=3"]
+    assert main(resume) == 2
+    assert "\nerror:   loss.energy: 1.0 -> 2.0\nerror: Set them back" in capsys.readouterr().err
+    assert main(["train", "--resume", str(folder / "run"), "--allow-changes", *resume[3:]]) == 0
+    assert "Changed: loss.energy: 1.0 -> 2.0" in capsys.readouterr().out
+
+
 def test_eval_reads_the_labels_that_the_model_was_trained_on(folder, capsys):
     frames = ase.io.read(folder / "data" / "train.xyz", ":")
     renamed = []

@@ -1,8 +1,11 @@
 """Runs that go on with another config or other data."""
 
+import errno
 import importlib
 import io
 import math
+import os
+from pathlib import Path
 
 import ase.io
 import pytest
@@ -135,3 +138,18 @@ def test_other_batches_in_the_middle_of_an_epoch(raw, console, run):
         match=r"Expected 3 batches per epoch, because .* in the middle of epoch 1, came 2\. .*max_epochs=1 first",
     ):
         resume(run.output, ["training.batch_size=10"], allow_changes=True, console=console)
+
+
+def test_a_run_in_a_directory_that_cannot_be_written(run, console, monkeypatch):
+    before = {path.name: path.read_bytes() for path in run.output.iterdir()}
+
+    def refuse(self, *arguments, **keywords):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(
+        OSError,
+        match=r"Expected to write to training\.output = '.*run', came: .*Read-only file system.*To go on from it: eqgraph",
+    ):
+        resume(run.output, ["training.max_epochs=2"], console=console)
+    assert {path.name: path.read_bytes() for path in run.output.iterdir()} == before
