@@ -22,8 +22,9 @@ _QUIET_SECONDS = 1.0
 class AtomsDataset(torch.utils.data.Dataset):
     """Graphs of structures with their labels, built once and kept in memory.
 
-    Each item is the Data of eqgraph.graph.from_ase with energy (1,) [eV], forces (nodes, 3) [eV/Å] and stress (1, 3, 3)
-    [eV/Å³] in float64. A label that a frame lacks is NaN, so that batches collate: count finite entries only.
+    Each item is the Data of eqgraph.graph.from_ase with energy (1,) [eV], forces (nodes, 3) [eV/Å], stress (1, 3, 3)
+    [eV/Å³], virial (1, 3, 3) [eV], dipole (1, 3) [e·Å] and weight (1,) in float64. A label that a frame lacks is NaN, so that
+    batches collate: count finite entries only.
 
     Args:
         frames: structures with labels.
@@ -90,6 +91,9 @@ def _labelled_graph(frame: Frame, cutoff: float) -> Data:
         "energy": ((1,), frame.energy),
         "forces": (data.pos.shape, frame.forces),
         "stress": ((1, 3, 3), frame.stress),
+        "virial": ((1, 3, 3), frame.virial),
+        "dipole": ((1, 3), frame.dipole),
+        "weight": ((1,), frame.weight),
     }
     for name, (shape, value) in labels.items():
         data[name] = torch.full(shape, math.nan, dtype=torch.float64)

@@ -12,7 +12,7 @@ def data_hash(frames: Iterable[Frame]) -> str:
     """SHA-256 of structures and labels in their order, to 8 decimals: the same on all machines, from all formats.
 
     Args:
-        frames: atomic numbers, positions, cells, periodicity and labels count; names, constraints and the rest do not.
+        frames: atomic numbers, positions, cells, periodicity, labels and weights count; names, constraints and the rest do not.
 
     Example:
         >>> import ase
@@ -26,4 +26,8 @@ def data_hash(frames: Iterable[Frame]) -> str:
         for values in (atoms.positions, atoms.cell.array, frame.energy, frame.forces, frame.stress):
             rounded = np.empty(0) if values is None else np.round(values, 8) + 0.0  # turns -0 into 0
             digest.update(rounded.size.to_bytes(8, "little") + rounded.astype("<f8").tobytes())
+        if frame.dipole is not None:
+            digest.update(b"dipole" + (np.round(frame.dipole, 8) + 0.0).astype("<f8").tobytes())
+        if frame.weight != 1:
+            digest.update(b"weight" + np.float64(frame.weight).astype("<f8").tobytes())
     return digest.hexdigest()

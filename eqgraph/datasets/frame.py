@@ -23,6 +23,8 @@ class Frame:
         energy: total energy [eV], None if there is none.
         forces: forces [eV/Å], None if there are none.
         stress: symmetric stress [eV/Å³] in ASE's sign, None if there is none.
+        dipole: dipole moment [e·Å], None if there is none.
+        weight: how much the structure counts in the loss.
 
     Example:
         >>> frame = Frame(ase.Atoms("H"), energy=-13.6)
@@ -35,6 +37,13 @@ class Frame:
     energy: float | None = None
     forces: Float[np.ndarray, "atoms 3"] | None = field(default=None, repr=False)
     stress: Float[np.ndarray, "3 3"] | None = field(default=None, repr=False)
+    dipole: Float[np.ndarray, "3"] | None = field(default=None, repr=False)
+    weight: float = field(default=1.0, repr=False)
+
+    @property
+    def virial(self) -> Float[np.ndarray, "3 3"] | None:
+        """-stress · volume [eV], None if there is no stress."""
+        return None if self.stress is None else -self.stress * self.atoms.get_volume()
 
     @property
     def is_isolated_atom(self) -> bool:

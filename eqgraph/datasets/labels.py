@@ -28,7 +28,8 @@ def find_label(atoms: ase.Atoms, name: str, key: str, where: str) -> float | np.
 
     Args:
         atoms: the structure.
-        name: "energy" (a scalar, eV), "forces" ((atoms, 3), eV/Å) or "stress" ((3, 3), eV/Å³).
+        name: "energy" (a scalar, eV), "forces" ((atoms, 3), eV/Å), "stress" ((3, 3), eV/Å³), "virial" ((3, 3), eV) or "dipole"
+            ((3,), e·Å).
         key: under which name it is stored.
         where: the structure's name in messages.
 
@@ -93,25 +94,49 @@ def _forces(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
     return array
 
 
+def _dipole(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
+    array = _numbers(value, key, where)
+    if array.shape not in ((3,), (1, 3)):
+        raise ValueError(
+            f"{where}: expected the dipole {key!r} as one vector of 3 numbers [e·Å], got shape {array.shape}. Remove or repair "
+            "the structure, or choose another key."
+        )
+    return array.reshape(3)
+
+
 def _stress(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
+    return _symmetric(value, key, where, "stress", "eV/Å³")
+
+
+def _virial(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
+    return _symmetric(value, key, where, "virial", "eV")
+
+
+def _symmetric(value: object, key: str, where: str, name: str, unit: str) -> np.ndarray:
     array = _numbers(value, key, where)
     if array.shape == (6,):  # Voigt order xx, yy, zz, yz, xz, xy
         array = array[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
     if array.shape not in ((9,), (3, 3)):
         raise ValueError(
-            f"{where}: expected the stress {key!r} as 3x3, 9 or 6 (xx, yy, zz, yz, xz, xy) numbers [eV/Å³], got shape "
+            f"{where}: expected the {name} {key!r} as 3x3, 9 or 6 (xx, yy, zz, yz, xz, xy) numbers [{unit}], got shape "
             f"{array.shape}. Remove or repair the structure, or choose another key."
         )
     matrix = array.reshape(3, 3)
     if np.abs(matrix - matrix.T).max() > 1e-6 + 1e-4 * np.abs(matrix).max():
         raise ValueError(
-            f"{where}: expected a symmetric stress {key!r}, got {matrix.tolist()}. Remove or repair the structure, or "
+            f"{where}: expected a symmetric {name} {key!r}, got {matrix.tolist()}. Remove or repair the structure, or "
             "choose another key."
         )
     return (matrix + matrix.T) / 2
 
 
-_PARSERS: dict[str, Callable] = {"energy": _energy, "forces": _forces, "stress": _stress}
+_PARSERS: dict[str, Callable] = {
+    "energy": _energy,
+    "forces": _forces,
+    "stress": _stress,
+    "virial": _virial,
+    "dipole": _dipole,
+}
 
 
 def _numbers(value: object, key: str, where: str) -> np.ndarray:

@@ -16,8 +16,11 @@ from ase.io.formats import filetype
 
 from .frame import Frame
 from .labels import find_label, has_stale_results, label_sources
+from .virial import stress_of
+from .weight import find_weight
 
-_LABELS = ("energy", "forces", "stress")
+_LABELS = ("energy", "forces", "stress", "virial", "dipole")
+_REQUIRABLE = ("energy", "forces", "stress", "dipole")
 
 
 def read_frames(
@@ -26,6 +29,8 @@ def read_frames(
     forces_key: str = "forces",
     stress_key: str = "stress",
     require: Sequence[str] = ("energy", "forces"),
+    virial_key: str = "virial",
+    dipole_key: str = "dipole",
 ) -> list[Frame]:
     """All structures of a file with their labels, raw: as if no atom were constrained.
 
@@ -37,8 +42,11 @@ def read_frames(
         energy_key: name of the total energy [eV].
         forces_key: name of the forces [eV/Å].
         stress_key: name of the stress [eV/Å³, ASE's sign]: (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy) numbers, no virial.
-        require: which of "energy", "forces", "stress" every structure must have. Isolated atoms need not, but if
-            "energy" is required, some frame must have one.
+        require: which of "energy", "forces", "stress", "dipole" every structure must have. Isolated atoms need not, but if
+            "energy" is required, some frame must have one. A virial is a stress.
+        virial_key: name of the virial [eV], of the same shapes: read as stress = -virial / volume.
+        dipole_key: name of the dipole moment [e·Å], 3 numbers. Structures that are periodic or charged (info charge or
+            total_charge) have none: theirs depends on the choice of the origin.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -63,7 +71,8 @@ def read_frames(
             f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got "
             f"{type(error).__name__}: {error}. Repair or convert the file."
         ) from error
-    return frames_from_atoms(structures, energy_key, forces_key, stress_key, require, source=str(path))
+    keys = (energy_key, forces_key, stress_key, require, str(path), virial_key, dipole_key)
+    return frames_from_atoms(structures, *keys)
 
 
 def frames_from_atoms(
@@ -73,6 +82,8 @@ def frames_from_atoms(
     stress_key: str = "stress",
     require: Sequence[str] = ("energy", "forces"),
     source: str = "structures",
+    virial_key: str = "virial",
+    dipole_key: str = "dipole",
 ) -> list[Frame]:
     """The same for structures in memory, which stay as they are.
 
@@ -81,9 +92,11 @@ def frames_from_atoms(
         energy_key: name of the total energy [eV].
         forces_key: name of the forces [eV/Å].
         stress_key: name of the stress [eV/Å³].
-        require: which of "energy", "forces", "stress" every structure must have. Isolated atoms need not, but if
+        require: which of "energy", "forces", "stress", "dipole" every structure must have. Isolated atoms need not, but if
             "energy" is required, some frame must have one.
         source: where the structures come from, for messages.
+        virial_key: name of the virial [eV].
+        dipole_key: name of the dipole moment [e·Å].
 
     Raises:
         TypeError: if a structure is not ase.Atoms.
@@ -96,7 +109,7 @@ def frames_from_atoms(
         >>> frames_from_atoms([atoms], energy_key="E", require=["energy"])[0].energy
         -31.7
     """
-    keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key), strict=True))
+    keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key, virial_key, dipole_key), strict=True))
     _check_arguments(keys, require)
     frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)]
     if not frames:
@@ -131,14 +144,16 @@ def _frame(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame
                 f"{where}: expected finite {name}, got NaN or infinite numbers. Remove or repair the frame."
             )
     labels = {name: find_label(atoms, name, key, where) for name, key in keys.items()}
-    if labels["stress"] is not None and atoms.cell.rank < 3:
-        if labels["stress"].any():
-            raise ValueError(
-                f"{where}: expected three cell vectors for the stress {keys['stress']!r}, got a cell of rank "
-                f"{atoms.cell.rank}. Set the cell or remove the stress."
-            )
-        labels["stress"] = None  # some programs print zeros for molecules: without volume there is no stress
-    return Frame(_copy(atoms), index, **labels)
+    labels["stress"] = stress_of(atoms, labels["stress"], labels.pop("virial"), keys, where)
+    if not _has_dipole(atoms):
+        labels["dipole"] = None
+    return Frame(_copy(atoms), index, weight=find_weight(atoms, where), **labels)
+
+
+def _has_dipole(atoms: ase.Atoms) -> bool:
+    """Whether the dipole moment is a property of the structure, whatever the origin and the choice of periodic images."""
+    charges = (atoms.info.get(key) for key in ("charge", "total_charge"))
+    return not atoms.pbc.any() and all(charge is None or np.all(charge == 0) for charge in charges)
 
 
 def _copy(atoms: ase.Atoms) -> ase.Atoms:
@@ -150,15 +165,15 @@ def _copy(atoms: ase.Atoms) -> ase.Atoms:
 
 
 def _check_arguments(keys: dict[str, str], require: Sequence[str]) -> None:
-    unknown = [name for name in require if name not in _LABELS]
+    unknown = [name for name in require if name not in _REQUIRABLE]
     if isinstance(require, str) or unknown:
         raise ValueError(
-            f"Expected require to be a list of names out of {', '.join(_LABELS)}, got {require!r}. Correct the list."
+            f"Expected require to be a list of names out of {', '.join(_REQUIRABLE)}, got {require!r}. Correct the list."
         )
     if "virial" in keys["stress"].lower():
         raise ValueError(
             f"Expected the key of a stress [eV/Å³], got stress_key={keys['stress']!r}, by its name a virial [eV]. "
-            "Store stress = -virial / volume in the file and pass its key."
+            "Pass it as virial_key: it is converted."
         )
 
 
@@ -193,7 +208,9 @@ def _available(name: str, keys: dict[str, str], frames: list[Frame]) -> str:
     if nearest:
         return f"{message} Did you mean {unused[nearest[0]]!r} for the {name} key?"
     if name == "stress" and virials:
-        return f"{message} {virials[0]!r} is no stress: store stress = -virial / volume in the file."
+        return f"{message} {virials[0]!r} is by its name a virial [eV]: give it as virial key, it is converted."
+    if name == "dipole" and any(keys[name] in values for frame in frames for _, values in label_sources(frame.atoms)):
+        return f"{message} Dipoles of periodic and of charged structures are not used: set pbc to F for molecules in a box."
     return f"{message} Give the right one as {name} key."
 
 

@@ -21,11 +21,12 @@ def write_frames(
     energies: Sequence[float] | None = None,
     forces: Sequence[np.ndarray] | None = None,
     stresses: Sequence[np.ndarray | None] | None = None,
+    dipoles: Sequence[np.ndarray | None] | None = None,
 ) -> None:
     """Write structures with all that came with them, and predictions beside it, as extended XYZ.
 
-    Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces and
-    pred_stress. The file appears complete or not at all; one of that name is replaced.
+    Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces,
+    pred_stress and pred_dipole. The file appears complete or not at all; one of that name is replaced.
 
     Args:
         path: the file to write.
@@ -33,6 +34,7 @@ def write_frames(
         energies: predicted energy [eV] of each frame.
         forces: predicted (atoms, 3) forces [eV/Å] of each frame.
         stresses: predicted (3, 3) stress [eV/Å³] of each frame, None for frames that have none.
+        dipoles: predicted (3,) dipole [e·Å] of each frame, None for frames that have none.
 
     Raises:
         FileNotFoundError: if the folder does not exist.
@@ -50,7 +52,7 @@ def write_frames(
         raise FileNotFoundError(
             f"Expected an existing folder for '{path}', got none. Create '{path.parent}' or choose another path."
         )
-    predictions = {"energies": energies, "forces": forces, "stresses": stresses}
+    predictions = {"energies": energies, "forces": forces, "stresses": stresses, "dipoles": dipoles}
     for name, values in predictions.items():
         if values is not None and len(values) != len(frames):
             raise ValueError(
@@ -64,6 +66,8 @@ def write_frames(
             atoms.arrays["pred_forces"] = _shaped(forces[index], (len(atoms), 3), "forces", index)
         if stresses is not None and stresses[index] is not None:
             atoms.info["pred_stress"] = _shaped(stresses[index], (3, 3), "stresses", index)
+        if dipoles is not None and dipoles[index] is not None:
+            atoms.info["pred_dipole"] = _shaped(dipoles[index], (3,), "dipoles", index)
 
     with replacing(path) as temporary:
         ase.io.write(temporary, structures, format="extxyz")

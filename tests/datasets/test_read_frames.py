@@ -125,12 +125,14 @@ def test_shapes_of_stress(shape):
 
 def test_a_virial_is_not_taken_for_a_stress():
     (atoms,) = structures(1, labels=("energy", "forces"))
-    atoms.info["virial"] = STRESS
+    atoms.info["W_virial"] = STRESS
     assert frames_from_atoms([atoms])[0].stress is None
-    with pytest.raises(ValueError, match="'virial' is no stress: store stress = -virial / volume"):
+    with pytest.raises(ValueError, match=r"'W_virial' is by its name a virial \[eV\]: give it as virial key"):
         frames_from_atoms([atoms], require=["stress"])
-    with pytest.raises(ValueError, match="got stress_key='virial', by its name a virial"):
-        frames_from_atoms([atoms], stress_key="virial")
+    with pytest.raises(
+        ValueError, match=r"got stress_key='W_virial', by its name a virial \[eV\]. Pass it as virial_key"
+    ):
+        frames_from_atoms([atoms], stress_key="W_virial")
 
 
 def test_isolated_atoms_are_recognized_by_what_they_are():
