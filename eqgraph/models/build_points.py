@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Callable
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from torch import Tensor
 
 from eqgraph.o3 import Irreps
@@ -70,6 +71,8 @@ def _points_config(config_class: type[BaseModel], **defaults) -> type[BaseModel]
         field.default = value
         fields[key] = (field.annotation, field)
     name = config_class.__name__.removesuffix("Config") + "PointsConfig"
+    # a field of the base class cannot be taken back
+    fields["dipole"] = (Literal[False], Field(False, exclude=True, description="of potentials alone"))
     return create_model(name, __base__=(PointCloudConfig, config_class), **fields)
 
 

@@ -8,11 +8,12 @@ from eqgraph.nn import Norm
 from eqgraph.o3 import Irreps, Linear
 from eqgraph.ops import Edges
 
+from .hidden_irreps import readout_irreps
 from .point_graph import same_levels
 
 
 class EnergyNetwork(torch.nn.Module):
-    """An encoder between an embedding of species and a linear readout: one scalar per atom.
+    """An encoder between an embedding of species and a linear readout: one scalar per atom, and a vector if its config says dipole.
 
     Args:
         encoder: maps features of nodes and levels to the features of all levels, such as TensorFieldNetwork; its input is
@@ -45,7 +46,8 @@ class EnergyNetwork(torch.nn.Module):
             )
         self.encoder, self.cutoff = encoder, float(cutoff)
         self.embedding = torch.nn.Embedding(num_species, encoder.irreps[0].dim)
-        self.readout = Linear(encoder.irreps_out, "0e")
+        self.predicts_dipole = getattr(encoder.config, "dipole", False)
+        self.readout = Linear(encoder.irreps_out, readout_irreps(self.predicts_dipole))
 
     @property
     def config(self) -> BaseModel:
@@ -58,7 +60,9 @@ class EnergyNetwork(torch.nn.Module):
         return self.encoder.irreps_out
 
     def forward(self, species: Tensor, edge_vec: Tensor, edges: Edges) -> Tensor:
-        """Species (nodes,) and edge vectors (edges, 3) [Å] from sender to receiver to a dimensionless scalar (nodes, 1)."""
+        """Species (nodes,) and edge vectors (edges, 3) [Å] from sender to receiver to a dimensionless scalar (nodes, 1).
+
+        With dipoles the components x, y, z of a vector follow it: (nodes, 4)."""
         return self.readout(self.encode(species, edge_vec, edges))
 
     def encode(self, species: Tensor, edge_vec: Tensor, edges: Edges) -> Tensor:

@@ -1,10 +1,10 @@
 """The NequIP network."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
@@ -12,7 +12,7 @@ from eqgraph.o3 import Irreps, Linear, SphericalHarmonics
 from eqgraph.o3.blocks import from_flat, join, to_blocks
 from eqgraph.ops import Edges, NodeGroups
 
-from .hidden_irreps import hidden_irreps
+from .hidden_irreps import checked_dipole, hidden_irreps, readout_irreps
 
 
 class NequIPConfig(BaseModel):
@@ -37,10 +37,21 @@ class NequIPConfig(BaseModel):
     normalization: str = Field(
         "none", description="per-irrep normalization of each layer: none, or one that is local: layer, rms"
     )
+    dipole: bool = Field(
+        False,
+        description="predict dipole moments too, of neutral structures without periodicity; needs lmax of at least 1",
+    )
+
+    @field_validator("dipole")
+    @classmethod
+    def _check_dipole(cls, dipole: bool, info: Any) -> bool:
+        return checked_dipole(dipole, info.data.get("lmax"))
 
 
 class NequIP(torch.nn.Module):
     """Interatomic network of equivariant convolutions: species and edge vectors to one scalar per atom.
+
+    With config.dipole, to one vector per atom besides.
 
     Args:
         config: hyperparameters.
@@ -74,6 +85,8 @@ class NequIP(torch.nn.Module):
         irreps_sh = Irreps.spherical_harmonics(config.lmax)
         irreps_hidden = hidden_irreps(config.num_features, config.lmax, config.parity)
         irreps_scalar = Irreps([(config.num_features, "0e")])
+        irreps_readout = readout_irreps(config.dipole)
+        irreps_last = Irreps([(config.num_features, ir) for _, ir in irreps_readout])
 
         self.spherical_harmonics = SphericalHarmonics(
             irreps_sh, normalize=True, normalization="component", backend=config.backend
@@ -87,7 +100,7 @@ class NequIP(torch.nn.Module):
             last = index == config.num_layers - 1
             layer = Interaction(
                 irreps,
-                irreps_scalar if last else irreps_hidden,  # nothing but scalars reaches the readout
+                irreps_last if last else irreps_hidden,  # nothing else reaches the readout
                 irreps_sh,
                 num_species,
                 config.num_radial,
@@ -99,19 +112,23 @@ class NequIP(torch.nn.Module):
             self.layers.append(layer)
             irreps = layer.irreps_out
         self.irreps_out = irreps
-        self.readout = Linear(irreps, "0e")
+        self.predicts_dipole, self.readout = config.dipole, Linear(irreps, irreps_readout)
         # plain numbers for forward, so that torch.compile need not look into Irreps
-        self._x_sizes, self._out_sizes = ([(mul, ir.dim) for mul, ir in each] for each in (self.irreps_x, irreps))
+        self._x_sizes, self._out_sizes, self._readout_sizes = (
+            [(mul, ir.dim) for mul, ir in each] for each in (self.irreps_x, irreps, irreps_readout)
+        )
 
     def forward(
         self, species: Int[Tensor, " nodes"], edge_vec: Float[Tensor, "edges 3"], edges: Edges
-    ) -> Float[Tensor, "nodes 1"]:
+    ) -> Float[Tensor, "nodes dim_readout"]:
         """Species (0 ... num_species - 1) and edge vectors [Å] from sender to receiver to a dimensionless scalar per node.
+
+        With config.dipole the components x, y, z of a vector follow it.
 
         Edges that share a row of radial weights must have the same length.
         """
         features = self._features(species, edge_vec, edges)
-        return self.readout.forward_flat(features, self.config.backend).unsqueeze(1)
+        return from_flat(self.readout.forward_flat(features, self.config.backend), self._readout_sizes)
 
     def encode(
         self,

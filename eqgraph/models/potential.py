@@ -24,6 +24,10 @@ class Prediction(NamedTuple):
     """(nodes, 3) -dE/dr [eV/Å]."""
     stress: Tensor | None
     """(graphs, 3, 3) dE/dε / V [eV/Å³], ASE's sign; NaN for a structure whose cell has no volume."""
+    virial: Tensor | None = None
+    """(graphs, 3, 3) -dE/dε = -stress V [eV], there with the stress; NaN like it."""
+    dipole: Tensor | None = None
+    """(graphs, 3) dipole moment [e·Å] if the network predicts one; NaN for a periodic structure, of which it is no property."""
 
 
 class PotentialInputs(NamedTuple):
@@ -42,6 +46,8 @@ class PotentialInputs(NamedTuple):
     batch: Tensor
     """(nodes,) int64, the graph of each node."""
     edges: Edges
+    periodic: Tensor | None
+    """(graphs,) bool, which of them have no dipole moment; only for networks that predict one."""
 
 
 class Potential(torch.nn.Module):
@@ -49,11 +55,15 @@ class Potential(torch.nn.Module):
 
     E = Σ_i (scale[species_i] · network_i + shift[species_i])
 
+    A network that predicts dipoles says a vector of each atom besides, whose sum is the dipole moment [e·Å]. It does not change with
+    the origin, so it is that of a neutral structure.
+
     The network computes in the dtype of its parameters; edge vectors are taken, and energies summed, in float64: differences of
     coordinates do not lose digits far from the origin, nor do sums over large total energies.
 
     Args:
-        network: maps (species, edge_vec, edges) to (nodes, 1), edges being ops.Edges.
+        network: maps (species, edge_vec, edges) to (nodes, 1), edges being ops.Edges; or, if its attribute predicts_dipole is true,
+            to (nodes, 4).
         species: atomic numbers that the network knows; its species index is the position in the sorted list.
         cutoff: radius [Å] of the graphs that the network expects.
         shifts: energy [eV] of an isolated atom of each species, in the order of sorted species.
@@ -118,12 +128,17 @@ class Potential(torch.nn.Module):
         """Floating-point type in which the network computes."""
         return next((p.dtype for p in self.network.parameters() if p.is_floating_point()), torch.get_default_dtype())
 
+    @property
+    def predicts_dipole(self) -> bool:
+        """Whether predictions have a dipole moment."""
+        return bool(getattr(self.network, "predicts_dipole", False))
+
     def forward(self, data: Data, forces: bool = True, stress: bool = False) -> Prediction:
-        """Energy and, when asked for, forces and stress of one structure or a batch.
+        """Energy and, when asked for, forces and stress of one structure or a batch; the dipole moment if the network predicts it.
 
         Args:
-            data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, and edge_reverse if reverse edges
-                shall share radial weights (see graph.from_ase).
+            data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, pbc for dipole moments, and
+                edge_reverse if reverse edges shall share radial weights (see graph.from_ase).
             forces: whether to compute forces.
             stress: whether to compute the stress.
 
@@ -148,11 +163,12 @@ class Potential(torch.nn.Module):
             pos = pos.detach().requires_grad_()
         if stress:
             strain = cell.new_zeros(cell.shape, requires_grad=True)
-        return PotentialInputs(species, pos, cell, strain, data.edge_shift, batch, edges)
+        periodic = data.pbc.any(-1) if self.predicts_dipole else None
+        return PotentialInputs(species, pos, cell, strain, data.edge_shift, batch, edges, periodic)
 
     def predict(self, inputs: PotentialInputs, forces: bool = True, stress: bool = False) -> Prediction:
         """forward, without anything that looks at the values of tensors, so that it can be traced."""
-        species, pos, cell, strain, edge_shift, batch, edges = inputs
+        species, pos, cell, strain, edge_shift, batch, edges, periodic = inputs
         num_graphs, first_cell = len(cell), cell
         with torch.enable_grad():
             moved = pos
@@ -161,9 +177,12 @@ class Potential(torch.nn.Module):
                 moved = pos + (pos.unsqueeze(1) @ symmetric[batch]).squeeze(1)
                 cell = cell + cell @ symmetric
             vectors = edge_vectors(moved, cell, torch.stack([edges.src, edges.dst]), edge_shift, batch)
-            atomic = self.network(species, vectors.to(self.dtype), edges).squeeze(-1).double()
-            atomic = atomic * self.scales[species] + self.shifts[species]
+            read = self.network(species, vectors.to(self.dtype), edges).double()
+            atomic = read[:, 0] * self.scales[species] + self.shifts[species]
             energy = segment_sum(atomic, batch, num_graphs)
+            dipole = None
+            if periodic is not None:
+                dipole = segment_sum(read[:, 1:], batch, num_graphs).masked_fill(periodic.unsqueeze(1), torch.nan)
             wanted = [tensor for tensor, asked in ((pos, forces), (strain, stress)) if asked]
             gradients: list[Tensor] = []
             if wanted:
@@ -173,10 +192,13 @@ class Potential(torch.nn.Module):
                     )
                 )
             predicted_forces = -gradients.pop(0) if forces else None
-            predicted_stress = _stress(gradients.pop(0), first_cell) if stress else None
+            predicted_stress = predicted_virial = None
+            if stress:
+                predicted_stress, predicted_virial = _stress_and_virial(gradients.pop(0), first_cell)
         if not self.training:
             energy, atomic = energy.detach(), atomic.detach()
-        return Prediction(energy, atomic, predicted_forces, predicted_stress)
+            dipole = None if dipole is None else dipole.detach()
+        return Prediction(energy, atomic, predicted_forces, predicted_stress, predicted_virial, dipole)
 
     def _species_index(self, atomic_numbers: Tensor) -> Tensor:
         index = self.index_of_number[atomic_numbers]
@@ -208,8 +230,9 @@ def _warn_about_norms(network: torch.nn.Module) -> None:
             )
 
 
-def _stress(strain_gradient: Tensor, cell: Tensor) -> Tensor:
+def _stress_and_virial(strain_gradient: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     volume = torch.linalg.det(cell).abs().view(-1, 1, 1)
     # A cell without volume has no stress: NaN, the mark of a missing label, rather than infinity or zero. Its division by one instead
     # of zero keeps NaN out of the gradients of the other structures of the batch.
-    return torch.where(volume > 0, strain_gradient / volume.where(volume > 0, 1.0), torch.nan)
+    stress = torch.where(volume > 0, strain_gradient / volume.where(volume > 0, 1.0), torch.nan)
+    return stress, torch.where(volume > 0, -strain_gradient, torch.nan)

@@ -1,13 +1,14 @@
 """The SE(3)-Transformer."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 from torch import Tensor
 
 from eqgraph.nn import AttentionConv
 from eqgraph.o3 import Irreps
 
+from .hidden_irreps import checked_dipole
 from .level_network import EdgeFeatures, LevelLayer, LevelNetwork
 from .point_graph import Level
 
@@ -35,6 +36,15 @@ class SE3TransformerConfig(BaseModel):
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"
     )
+    dipole: bool = Field(
+        False,
+        description="predict dipole moments too, of neutral structures without periodicity; needs lmax of at least 1",
+    )
+
+    @field_validator("dipole")
+    @classmethod
+    def _check_dipole(cls, dipole: bool, info: Any) -> bool:
+        return checked_dipole(dipole, info.data.get("lmax"))
 
     @model_validator(mode="after")
     def _check_heads(self) -> "SE3TransformerConfig":

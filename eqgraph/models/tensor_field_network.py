@@ -1,13 +1,14 @@
 """The tensor field network."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor
 
 from eqgraph.nn import TensorProductConv
 from eqgraph.o3 import Irreps, Linear
 
+from .hidden_irreps import checked_dipole
 from .level_network import EdgeFeatures, LevelLayer, LevelNetwork
 from .point_graph import Level
 
@@ -34,6 +35,15 @@ class TensorFieldNetworkConfig(BaseModel):
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"
     )
+    dipole: bool = Field(
+        False,
+        description="predict dipole moments too, of neutral structures without periodicity; needs lmax of at least 1",
+    )
+
+    @field_validator("dipole")
+    @classmethod
+    def _check_dipole(cls, dipole: bool, info: Any) -> bool:
+        return checked_dipole(dipole, info.data.get("lmax"))
 
 
 class TensorFieldNetwork(LevelNetwork):
