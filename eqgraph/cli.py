@@ -123,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--energy-key", metavar="KEY", help="name of the energy label, eV (that of the training)")
     evaluate.add_argument("--forces-key", metavar="KEY", help="name of the forces label, eV/Å (that of the training)")
     evaluate.add_argument("--stress-key", metavar="KEY", help="name of the stress label, eV/Å³ (that of the training)")
+    evaluate.add_argument("--virial-key", metavar="KEY", help="name of the virial label, eV (that of the training)")
+    evaluate.add_argument("--dipole-key", metavar="KEY", help="name of the dipole label, e·Å (that of the training)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
     evaluate.set_defaults(run=_eval)
     return parser
@@ -155,7 +157,8 @@ def _eval(arguments: argparse.Namespace) -> int:
     from eqgraph.models import read_header
 
     kind = read_header(arguments.model, "eval")["format"]
-    others = ("energy_key", "forces_key", "stress_key") if kind.startswith("eqgraph-points") else ("split",)
+    keys = ("energy_key", "forces_key", "stress_key", "virial_key", "dipole_key")
+    others = keys if kind.startswith("eqgraph-points") else ("split",)
     for name in others:
         if getattr(arguments, name) is not None:
             option = "--" + name.replace("_", "-")
@@ -194,9 +197,9 @@ def _eval_potential(arguments: argparse.Namespace) -> int:
     output = _output(arguments, ".xyz")
     potential, header = load_potential(arguments.model, choose_device(arguments.device))
     trained = header["metadata"].get("training", {}).get("data", {})
-    given = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress")}
+    given = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress", "virial", "dipole")}
     keys = {f"{name}_key": key or trained.get(f"{name}_key", name) for name, key in given.items()}
-    asked = [[name] for name, key in given.items() if key]
+    asked = [["stress" if name == "virial" else name] for name, key in given.items() if key]
     frames = read_labelled([arguments.data], keys, ["energy", "forces"], *asked)
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
     evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -69,11 +69,13 @@ def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
 
 def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
     """Put the one leaf of `change` into `raw`, making the dicts above it where they are missing."""
-    ((key, value),) = change.items()
+    ((key, value),), top = change.items(), raw
     *sections, _ = override.partition("=")[0].strip().split(".")
     for _ in sections:
         if not isinstance(raw.get(key), dict):
-            raw[key] = {}
+            # where a section may be a number, that is its weight
+            weight = raw.get(key)
+            raw[key] = {"weight": weight} if isinstance(weight, int | float) and raw is not top else {}
         raw = raw[key]
         ((key, value),) = value.items()
     raw[key] = value
@@ -84,7 +86,7 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
     lines = []
     for detail in error.errors():
         cause = detail.get("ctx", {}).get("error")
-        keys = (*prefix, *(str(part) for part in detail["loc"] if part not in SCHEDULES))
+        keys = _as_written((*prefix, *(part for part in detail["loc"] if part not in SCHEDULES)), raw)
         if isinstance(cause, ValidationError):  # of the architecture's own config
             lines += _explain(cause, raw, keys)
             continue
@@ -97,10 +99,45 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
             expected = str(cause) if cause else re.sub(r"^\w+ should be ", "", detail["msg"]).split(",")[0]
             if detail["type"] == "path_type":
                 expected = "a path"
+            if detail["type"] == "literal_error":
+                expected = detail["ctx"]["expected"]
             if detail["type"].startswith("union_tag"):
                 name, came, expected = f"{name}.name", schedule_name(came), "one of " + ", ".join(SCHEDULES)
             lines.append(f"'{name}': expected {expected}, came {came!r}. {_advice(keys, raw)}")
     return lines
+
+
+def _as_written(location: tuple[str | int, ...], raw: Any) -> tuple[str, ...]:
+    """The keys that lead to a place, as far as the file has them: a number may stand for a section, one entry for a list."""
+    keys: list[str] = []
+    for part in location:
+        if isinstance(raw, dict):
+            if isinstance(part, int):
+                continue
+            keys.append(str(part))
+            raw = raw.get(part, {})
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            keys.append(str(part))
+            raw = raw[part]
+        else:
+            break
+    return tuple(keys)
+
+
+def _field(keys: tuple[str, ...], raw: dict[str, Any]) -> Any:
+    """The pydantic field of a key, None if there is none."""
+    fields, field = _sections(raw).get(keys[0], {}), None
+    for key in keys[1:]:
+        if not (key.isdecimal() and field is not None):  # places in lists have the fields of the list
+            field = fields.get(key)
+        fields = {} if field is None else _fields_below(field)
+    return field
+
+
+def _fields_below(field: Any) -> dict[str, Any]:
+    """Those of a section within a section, or of a list of such."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((dict(kind.model_fields) for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), {})
 
 
 def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -138,6 +175,9 @@ def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
         return (
             f"Did you mean '{(homes or nearest)[0]}'?" if homes or nearest else f"The sections are: {', '.join(known)}."
         )
+    if len(keys) > 2 and (field := _field(keys[:-1], raw)) is not None and (known := list(_fields_below(field))):
+        place, nearest = ".".join(keys[:-1]), difflib.get_close_matches(keys[-1], known, n=1)
+        return f"Did you mean '{place}.{nearest[0]}'?" if nearest else f"The keys of {place} are: {', '.join(known)}."
     known = list(sections.get(keys[0], ()))
     homes = [f"{section}.{keys[-1]}" for section, fields in sections.items() if keys[-1] in fields]
     if homes:
@@ -151,8 +191,9 @@ def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
 
 
 def _advice(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
-    """The description of the key, as the thing to do."""
-    field = _sections(raw).get(keys[0], {}).get(keys[1]) if len(keys) > 1 else None
-    return (
-        f"Set {'.'.join(keys[:2])}: {field.description}." if field is not None and field.description else "Correct it."
-    )
+    """The description of the key, or of the nearest one above that has one, as the thing to do."""
+    for end in range(len(keys), 1, -1):
+        field = _field(keys[:end], raw)
+        if field is not None and field.description:
+            return f"Set {'.'.join(keys[:end])}: {field.description}."
+    return "Correct it."

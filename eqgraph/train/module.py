@@ -54,6 +54,8 @@ class TrainingModule(LightningModule, ABC):
         time_progress: gives the fraction of the allowed time that has passed (0 if there is no limit).
     """
 
+    stage = 0
+    """Of the last validation; losses of different stages are not to be compared."""
     rate_unit = "it/s"
     """Of what the progress bar counts: see size_of."""
 
@@ -122,7 +124,11 @@ class TrainingModule(LightningModule, ABC):
     def on_validation_epoch_end(self) -> None:
         self.log("valid_loss", self.valid_loss())
         if isinstance(self.schedule, PlateauSchedule):
-            self.lr_schedulers().step(self.valid_loss())
+            scheduler = self.lr_schedulers()
+            if getattr(scheduler, "stage", 0) != self.stage:
+                scheduler._reset()  # another loss: its best value begins again
+                scheduler.stage = self.stage  # on the scheduler, so that it is in checkpoints
+            scheduler.step(self.valid_loss())
 
     def configure_optimizers(self) -> dict:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer.name]

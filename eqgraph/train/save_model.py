@@ -31,7 +31,7 @@ class SaveModel(Callback, ABC):
 
     def __init__(self, path: Path, save: Save, metadata: dict[str, Any]) -> None:
         self.path, self.save, self.metadata = path, save, metadata
-        self.loss = math.inf
+        self.loss, self.stage = math.inf, 0
         self.kept: dict[str, Any] | None = None  # weights and validation of the model in the file
         self._restored = False
 
@@ -50,14 +50,17 @@ class SaveModel(Callback, ABC):
         self.kept = {"state": _copied(module.model), "validation": validation}  # only once the file is there
 
     def state_dict(self) -> dict[str, Any]:
-        return {"loss": self.loss, "kept": self.kept}
+        return {"loss": self.loss, "stage": self.stage, "kept": self.kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.loss, self.kept, self._restored = state_dict["loss"], state_dict["kept"], True
+        self.loss, self.stage, self.kept = state_dict["loss"], state_dict["stage"], state_dict["kept"]
+        self._restored = True
 
 
 class SaveBest(SaveModel):
-    """Write `model.eqg` whenever the validation loss is lower than ever before.
+    """Write `model.eqg` whenever the validation loss is lower than ever before, in the same stage of the loss.
+
+    With other weights the loss is another number: the first validation of a stage always writes.
 
     In the list of callbacks it stands before `EMA`, so that it saves the weights that were validated.
 
@@ -67,9 +70,9 @@ class SaveBest(SaveModel):
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         loss = module.valid_loss()
-        if loss < self.loss:
+        if loss < (self.loss if module.stage == self.stage else math.inf):
             self.keep(trainer, module)
-            self.loss = loss
+            self.loss, self.stage = loss, module.stage
 
 
 class SaveLast(SaveModel):

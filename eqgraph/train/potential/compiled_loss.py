@@ -1,4 +1,4 @@
-"""The loss as one compiled function: energy, forces, the loss of both, and the gradient of that."""
+"""The loss as one compiled function: predictions, their loss, and the gradient of that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from eqgraph.models import Potential, PotentialInputs
 
-from .loss import Loss
+from .loss import Loss, Target
 
 
 class CompiledLoss:
@@ -32,17 +32,21 @@ class CompiledLoss:
         if reason := why_not():
             raise RuntimeError(f"Expected to compile the training step, came: {reason}. Set training.compile=false.")
         self._potential, self._loss = potential, loss
-        self._asked = loss.forces > 0, loss.stress > 0
+        self._asked = loss.derivatives
         self._compiled = torch.compile(self._compute, dynamic=True, fullgraph=True)
 
-    def __call__(self, batch: Data) -> Tensor:
-        labels = {name: batch[name] for name in ("energy", "forces", "stress") if name in batch}
+    def __call__(self, batch: Data, stage: int = 0) -> Tensor:
+        targets = self._loss.targets(batch)
+        # weights are numbers in a tensor: a new stage compiles nothing anew
+        factors = self._loss.factors(targets, stage)
         counts = batch.batch.bincount(minlength=batch.num_graphs)
         with torch._dynamo.config.patch(trace_autograd_ops=True):
-            return self._compiled(self._potential.inputs(batch, *self._asked), labels, counts)
+            return self._compiled(self._potential.inputs(batch, *self._asked), targets, counts, factors)
 
-    def _compute(self, inputs: PotentialInputs, labels: dict[str, Tensor], num_atoms: Tensor) -> Tensor:
-        return self._loss.of(self._potential.predict(inputs, *self._asked), labels, num_atoms)
+    def _compute(
+        self, inputs: PotentialInputs, targets: dict[str, Target], num_atoms: Tensor, factors: Tensor
+    ) -> Tensor:
+        return self._loss.of(self._potential.predict(inputs, *self._asked), targets, num_atoms, factors)
 
 
 def why_not() -> str | None:

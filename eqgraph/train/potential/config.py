@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat
 
 from eqgraph.models import MODELS
 
@@ -20,6 +20,7 @@ from ..config import (
     named_paths,
     some_paths,
 )
+from .loss_config import LossConfig
 
 
 def _atomic_energies(value: Any) -> Any:
@@ -55,12 +56,23 @@ class DataConfig(Section):
     energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
     forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
     stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
+    virial_key: str = Field(
+        "virial", description="name of the virial label (eV; read as a stress = -virial / volume in eV/Å³)"
+    )
+    dipole_key: str = Field(
+        "dipole", description="name of the label of the dipole moment (e·Å), of neutral structures without periodicity"
+    )
     atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
         "auto",
         description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
         "mean (one number per atom for all elements), auto (the first of isolated and least_squares that is possible; mean if all "
         "structures have the same composition) or {symbol: eV}",
     )
+
+    @property
+    def label_keys(self) -> dict[str, str]:
+        """What read_frames needs to know."""
+        return {name: key for name, key in self if name.endswith("_key")}
 
 
 class ModelConfig(ModelSection):
@@ -73,24 +85,6 @@ class ModelConfig(ModelSection):
     cutoff: PositiveFloat = Field(
         5.0, le=100, description="distance in Å (not nm, pm or bohr) up to which atoms are neighbors, usually 4 to 6"
     )
-
-
-class LossConfig(Section):
-    """Weights of the mean squared errors, see `eqgraph.train.Loss`."""
-
-    energy: NonNegativeFloat = Field(
-        1.0, description="weight of the mean squared error of the energy per atom, (eV/atom)²"
-    )
-    forces: NonNegativeFloat = Field(1.0, description="weight of the mean squared error of a force component, (eV/Å)²")
-    stress: NonNegativeFloat = Field(
-        0.0, description="weight of the mean squared error of a stress component, (eV/Å³)²"
-    )
-
-    @model_validator(mode="after")
-    def _check_any(self) -> LossConfig:
-        if self.energy == self.forces == self.stress == 0:
-            raise ValueError("at least one weight above zero")
-        return self
 
 
 class PotentialTrainingConfig(TrainingConfig):

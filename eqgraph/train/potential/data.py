@@ -17,6 +17,7 @@ from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energie
 from ..epoch_shuffle import EpochBatches, EpochShuffle
 from .config import Config
 from .evaluate import require_known_species
+from .frame_weights import require_config_types, require_elements, weighted
 
 
 def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> list[Frame]:
@@ -24,8 +25,8 @@ def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence
 
     Args:
         paths: files that ASE reads.
-        keys: energy_key, forces_key, stress_key.
-        *needed: lists of "energy", "forces", "stress": of each list at least one structure must have at least one label.
+        keys: energy_key, forces_key, stress_key, virial_key, dipole_key.
+        *needed: lists of "energy", "forces", "stress", "dipole": of each list at least one structure must have at least one label.
 
     Raises:
         ValueError: if no structure has such a label; lists the keys that are there. And for the reasons of read_frames.
@@ -79,8 +80,8 @@ class PotentialData(LightningDataModule):
         super().__init__()
         self.config = config
         data, cutoff = config.data, config.model.cutoff
-        needed = [[name] for name, weight in config.loss if weight > 0]
-        keys = {"energy_key": data.energy_key, "forces_key": data.forces_key, "stress_key": data.stress_key}
+        needed = [[name] for name in dict.fromkeys("stress" if name == "virial" else name for name in config.loss.used)]
+        keys = data.label_keys
         frames = read_labelled(data.train, keys, *needed)
         isolated = [frame for frame in frames if frame.is_isolated_atom]
         frames = [frame for frame in frames if not frame.is_isolated_atom]
@@ -95,12 +96,15 @@ class PotentialData(LightningDataModule):
             train, valid = frames, read_labelled([data.valid], keys, *needed)
         else:
             train, valid = self._split(frames)
+        require_config_types(train, config.loss.config_types)
+        train, valid = ([weighted(frame, config.loss.config_types) for frame in part] for part in (train, valid))
         self.train, self.valid = AtomsDataset(train, cutoff), AtomsDataset(valid, cutoff)
         self.test = {
             name: AtomsDataset(read_labelled([path], keys, ["energy", "forces"]), cutoff)
             for name, path in data.test.items()
         }
         self.species = self.train.species
+        require_elements(self.species, config.loss.forces.elements)
         require_known_species(self.valid, self.species, "data.valid")
         for name, dataset in self.test.items():
             require_known_species(dataset, self.species, f"data.test.{name}")
@@ -156,7 +160,7 @@ class PotentialData(LightningDataModule):
                     f"{', '.join(missing)} in '{data.isolated_atoms}'. Add them, or choose another data.atomic_energies."
                 )
         no_energy = all(frame.energy is None for frame in (*train, *isolated))
-        if no_energy and self.config.loss.energy == 0 and data.atomic_energies == "auto":
+        if no_energy and "energy" not in self.config.loss.used and data.atomic_energies == "auto":
             source = "zero: no structure has an energy, so the origin of the model's energies is arbitrary"
             return AtomicEnergies(dict.fromkeys(self.species, 0.0), source)
         return atomic_energies(train, data.atomic_energies, isolated)

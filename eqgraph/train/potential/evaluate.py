@@ -29,9 +29,11 @@ class Evaluation:
     atomic_energies: np.ndarray  # (N,) eV
     forces: np.ndarray  # (N, 3) eV/Å
     stress: np.ndarray | None  # (S, 3, 3) eV/Å³
+    dipole: np.ndarray | None  # (S, 3) e·Å
     energy_labels: np.ndarray
     forces_labels: np.ndarray
     stress_labels: np.ndarray
+    dipole_labels: np.ndarray
 
 
 def evaluate(
@@ -70,9 +72,11 @@ def evaluate(
                 "atomic_energies": prediction.atomic_energies,
                 "forces": prediction.forces,
                 "stress": prediction.stress,
+                "dipole": prediction.dipole,
                 "energy_labels": batch.energy,
                 "forces_labels": batch.forces,
                 "stress_labels": batch.stress,
+                "dipole_labels": batch.dipole,
             }
             for name, tensor in found.items():
                 if tensor is not None:
@@ -80,7 +84,7 @@ def evaluate(
     finally:
         potential.train(training)
     arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return Evaluation(errors=errors, stress=arrays.pop("stress", None), **arrays)
+    return Evaluation(errors=errors, stress=arrays.pop("stress", None), dipole=arrays.pop("dipole", None), **arrays)
 
 
 def require_known_species(dataset: AtomsDataset, species: list[int], name: str) -> None:
@@ -101,15 +105,21 @@ def require_known_species(dataset: AtomsDataset, species: list[int], name: str) 
 
 
 def write_predictions(path: str | Path, frames: Sequence[Frame], evaluation: Evaluation) -> None:
-    """Write the structures as extended XYZ with pred_energy [eV], pred_forces [eV/Å] and, where there is one, pred_stress [eV/Å³].
+    """Write the structures as extended XYZ with pred_energy [eV], pred_forces [eV/Å] and, where there is one, pred_stress [eV/Å³] and
+    pred_dipole [e·Å].
 
     The labels that the structures had stay beside the predictions. The file appears complete or not at all.
     """
-    stresses = evaluation.stress
     write_frames(
         path,
         frames,
         energies=evaluation.energy.tolist(),
         forces=np.split(evaluation.forces, np.cumsum(evaluation.num_atoms)[:-1]),
-        stresses=None if stresses is None else [s if np.isfinite(s).all() else None for s in stresses],
+        stresses=_known(evaluation.stress),
+        dipoles=_known(evaluation.dipole),
     )
+
+
+def _known(values: np.ndarray | None) -> list[np.ndarray | None] | None:
+    """One by one; None for structures that have no such property (no volume, or periodic)."""
+    return None if values is None else [value if np.isfinite(value).all() else None for value in values]

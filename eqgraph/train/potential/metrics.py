@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 from torch_geometric.data import Data
 
 from eqgraph.models import Prediction
 
-from .config import LossConfig
+from ..processes import num_processes
 
 
 class ErrorSum:
@@ -38,6 +39,12 @@ class ErrorSum:
         self._absolute += error.abs().sum().item()
         self._square += error.square().sum().item()
 
+    def add(self, other: ErrorSum) -> None:
+        """Take in what another has."""
+        self.count += other.count
+        self._absolute += other._absolute
+        self._square += other._square
+
     @property
     def mae(self) -> float:
         """Mean absolute error; NaN if nothing was counted."""
@@ -57,7 +64,7 @@ class ErrorSum:
 class ErrorRow(NamedTuple):
     """One line of an error table."""
 
-    quantity: str  # "energy", "energy per atom", "forces" or "stress"
+    quantity: str  # "energy", "energy per atom", "forces", "stress", "virial per atom" or "dipole"
     element: str  # symbol, or "all"
     unit: str
     mae: float
@@ -66,7 +73,8 @@ class ErrorRow(NamedTuple):
 
 
 class PotentialErrors:
-    """Errors of energies (total and per atom), forces (all and by element) and stress over the labels that are there."""
+    """Errors of energies (total and per atom), forces (all and by element), stress, virial (per atom) and dipole moment, over the
+    labels that are there; structures count alike, whatever their weights in the loss."""
 
     def __init__(self) -> None:
         self.energy = ErrorSum()  # eV
@@ -74,6 +82,8 @@ class PotentialErrors:
         self.forces = ErrorSum()  # eV/Å
         self.forces_by_element: dict[int, ErrorSum] = {}  # atomic number -> eV/Å
         self.stress = ErrorSum()  # eV/Å³
+        self.virial_per_atom = ErrorSum()  # eV/atom
+        self.dipole = ErrorSum()  # e·Å
 
     def update(self, prediction: Prediction, batch: Data) -> None:
         """Take in a batch; what was not predicted (None) is not counted."""
@@ -88,14 +98,27 @@ class PotentialErrors:
                 sums.update(prediction.forces[atoms], batch.forces[atoms])
         if prediction.stress is not None:
             self.stress.update(prediction.stress, batch.stress)
+        if prediction.virial is not None:
+            atoms = num_atoms.view(-1, 1, 1)
+            self.virial_per_atom.update(prediction.virial / atoms, batch.virial / atoms)
+        if prediction.dipole is not None:
+            self.dipole.update(prediction.dipole, batch.dipole)
 
-    def loss(self, weights: LossConfig) -> float:
-        """The training loss of everything taken in so far, see `Loss`."""
-        terms = ((weights.energy, self.energy_per_atom), (weights.forces, self.forces), (weights.stress, self.stress))
-        return sum(weight * errors.mse for weight, errors in terms if weight and errors.count)
+    def join_processes(self) -> None:
+        """Take in what the other processes have; once, and in all of them."""
+        if num_processes() == 1:
+            return
+        found: list[PotentialErrors | None] = [None] * num_processes()
+        torch.distributed.all_gather_object(found, self)
+        rank = torch.distributed.get_rank()
+        for other in (errors for index, errors in enumerate(found) if index != rank):
+            for name in ("energy", "energy_per_atom", "forces", "stress", "virial_per_atom", "dipole"):
+                getattr(self, name).add(getattr(other, name))
+            for number, sums in other.forces_by_element.items():
+                self.forces_by_element.setdefault(number, ErrorSum()).add(sums)
 
     def rows(self) -> list[ErrorRow]:
-        """Lines of an error table in meV, meV/atom, meV/Å and meV/Å³; only of what was counted."""
+        """Lines of an error table in meV, meV/atom, meV/Å, meV/Å³ and me·Å; only of what was counted."""
         named = [
             ("energy", "all", "meV", self.energy),
             ("energy per atom", "all", "meV/atom", self.energy_per_atom),
@@ -105,6 +128,8 @@ class PotentialErrors:
                 for number, sums in sorted(self.forces_by_element.items())
             ),
             ("stress", "all", "meV/Å³", self.stress),
+            ("virial per atom", "all", "meV/atom", self.virial_per_atom),
+            ("dipole", "all", "me·Å", self.dipole),
         ]
         return [
             ErrorRow(quantity, element, unit, 1000 * sums.mae, 1000 * sums.rmse, sums.count)

@@ -33,7 +33,9 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
         path: of the PNG.
         rows: of `metrics.csv`, see `History`.
     """
-    best = min((row for row in rows if np.isfinite(row["valid_loss"])), key=lambda row: row["valid_loss"], default=None)
+    # losses of different stages are not to be compared: that of the last stage is kept
+    last = [row for row in rows if row.get("loss_stage") == rows[-1].get("loss_stage")]
+    best = min((row for row in last if np.isfinite(row["valid_loss"])), key=lambda row: row["valid_loss"], default=None)
     panels = [
         loss_panel(),
         *(
@@ -42,7 +44,10 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
                 ("energy RMSE (meV/atom)", "valid_energy_rmse_meV_per_atom"),
                 ("force RMSE (meV/Å)", "valid_forces_rmse_meV_per_A"),
                 ("stress RMSE (meV/Å³)", "valid_stress_rmse_meV_per_A3"),
+                ("virial RMSE (meV/atom)", "valid_virial_rmse_meV_per_atom"),
+                ("dipole RMSE (me·Å)", "valid_dipole_rmse_me_A"),
             )
+            if column in rows[0]
         ),
         learning_rate_panel(),
     ]
@@ -50,9 +55,10 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
 
 
 def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
-    """Predicted against true energies, forces and stresses (those that have labels) above, their differences below.
+    """Predicted against true energies, forces, stresses and dipole moments (those that have labels) above, their differences below.
 
-    Energies are per atom, less those of isolated atoms; forces are components, colored by element; stresses are components.
+    Energies are per atom, less those of isolated atoms; forces are components, colored by element; stresses and
+    dipole moments are components.
 
     Args:
         path: of the PNG.
@@ -79,13 +85,18 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
             groups.append(Group(chemical_symbols[number], truth, predicted, sums))
     if groups:
         panels.append(("force component", "eV/Å", groups, evaluation.errors.forces))
-    known = np.isfinite(evaluation.stress_labels)
-    if evaluation.stress is not None and known.any():
-        sums = evaluation.errors.stress
-        group = Group("", evaluation.stress_labels[known], evaluation.stress[known], sums)
-        panels.append(("stress component", "eV/Å³", [group], sums))
+    tensors = (
+        ("stress component", "eV/Å³", evaluation.stress, evaluation.stress_labels, evaluation.errors.stress),
+        ("dipole component", "e·Å", evaluation.dipole, evaluation.dipole_labels, evaluation.errors.dipole),
+    )
+    for quantity, unit, values, labels, sums in tensors:
+        known = np.isfinite(labels)
+        if values is not None and known.any():
+            panels.append((quantity, unit, [Group("", labels[known], values[known], sums)], sums))
     if not panels:
-        raise ValueError(f"plot_parity: expected energy, force or stress labels, '{name}' has none. Plot another set.")
+        raise ValueError(
+            f"plot_parity: expected energy, force, stress or dipole labels, '{name}' has none. Plot another set."
+        )
 
     figure = Figure(figsize=(5.2 * len(panels), 6.4), dpi=150, layout="constrained")
     axes = figure.subplots(2, len(panels), sharex="col", squeeze=False, height_ratios=(3, 1.2))

@@ -16,6 +16,7 @@ from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
 from .evaluate import Evaluation, evaluate
+from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
 from .report import plot_learning_curve, plot_parity
@@ -23,11 +24,11 @@ from .tables import error_table, write_errors
 
 _COMPILING_PAYS = 900.0
 """Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
-UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³"}
+UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
 
 
 class PotentialTask(Task):
-    """Energies, forces and stress of structures; the best model in validation is kept unless one says otherwise."""
+    """Energies, forces, stress and dipole moments of structures; the best model in validation is kept unless one says otherwise."""
 
     config_class = Config
 
@@ -35,6 +36,12 @@ class PotentialTask(Task):
         if config.training.compile and (reason := why_not()):
             raise ValueError(
                 f"Expected to compile the training step (training.compile), came: {reason}. Set it to false."
+            )
+
+        if "dipole" in config.loss.used and not config.model.network.dipole:
+            raise ValueError(
+                "loss.dipole: expected a network that predicts dipole moments, came model.dipole: false. Set model.dipole: true, or "
+                "loss.dipole: 0."
             )
 
     def read(self, config: Config) -> PotentialData:
@@ -78,7 +85,7 @@ class PotentialTask(Task):
             "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
             "scale": f"{data.scale:.4g} eV ({data.scale_source})",
             "neighbors": f"{data.avg_num_neighbors:.1f} on average",
-            "loss": ", ".join(f"{name} {weight:g}" for name, weight in config.loss if weight),
+            "loss": _loss(config.loss),
             "dtype": f"{config.training.dtype} network, float64 energies",
             "compiled": _compiled(config.training.compile, config.training.max_time),
         }
@@ -134,11 +141,29 @@ def _compiled(wanted: bool, max_time: float | None) -> str:
     return "yes, the first step takes minutes"
 
 
+def _loss(config: LossConfig) -> str:
+    """Its terms and stages."""
+    parts = []
+    for name, term in config.terms.items():
+        if name in config.used:
+            details = [] if term.function == "mse" else [term.function]
+            details += [] if term.delta is None else [f"delta {term.delta:g}"]
+            details += [f"{symbol} times {weight:g}" for symbol, weight in getattr(term, "elements", {}).items()]
+            parts.append(f"{name} {term.weight:g}" + (f" ({', '.join(details)})" if details else ""))
+    types = [f"{name} structures times {weight:g}" for name, weight in config.config_types.items()]
+    stages = [
+        f"from {'epoch ' if isinstance(stage.start, int) else ''}{stage.start:g} on "
+        + ", ".join(f"{name} {weight:g}" for name, weight in stage.weights.items())
+        for stage in config.stages
+    ]
+    return "; ".join([", ".join(parts), *types, *stages])
+
+
 def _labels(data: PotentialData) -> str:
     """How many of the training structures have which label: a part of them without forces should not go unnoticed."""
     counts = {
         name: sum(getattr(frame, name) is not None for frame in data.train.frames)
-        for name in ("energy", "forces", "stress")
+        for name in ("energy", "forces", "stress", "dipole")
     }
     return (
         ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count)
