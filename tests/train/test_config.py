@@ -81,7 +81,76 @@ def test_architecture_config_is_complete_and_checked():
         ),
         ({"batch_size": {}}, r"unknown key 'batch_size'\. Did you mean 'training\.batch_size'\?"),
         ({"model": {"num_layer": 2}}, r"unknown key 'model\.num_layer'\. Did you mean 'model\.num_layers'\?"),
-        ({"loss": {"zzz": 2}}, r"unknown key 'loss\.zzz'\. The keys of loss are: energy, forces, stress\."),
+        ({"loss": {"zzz": 2}}, r"unknown key 'loss\.zzz'\. The keys of loss are: energy, forces, stress, virial, "),
+        ({"loss": {"forces": {"delt": 1}}}, r"unknown key 'loss\.forces\.delt'\. Did you mean 'loss\.forces\.delta'\?"),
+        (
+            {"loss": {"forces": {"zzz": 1}}},
+            r"unknown key 'loss\.forces\.zzz'\. The keys of loss\.forces are: weight, function, delta, elements\.",
+        ),
+        (
+            {"loss": {"forces": {"weight": -1}}},
+            r"'loss\.forces\.weight': expected greater than or equal to 0, came -1\. Set loss\.forces\.weight: factor",
+        ),
+        (
+            {"loss": {"energy": "much"}},
+            r"'loss\.energy': expected a valid number, came 'much'\. Set loss\.energy: .* a weight, or \{weight: 1, function",
+        ),
+        (
+            {"loss": {"forces": {"function": "rmse"}}},
+            r"'loss\.forces\.function': expected 'mse', 'mae' or 'huber', came 'rmse'",
+        ),
+        (
+            {"loss": {"forces": {"function": "huber"}}},
+            r"'loss\.forces\.delta': expected a number above zero for function: huber, came None\. Set loss\.forces\.delta: ",
+        ),
+        (
+            {"loss": {"stress": {"delta": 0.1}}},
+            r"'loss\.stress\.delta': expected function: huber beside it, not mse, came 0\.1",
+        ),
+        (
+            {"loss": {"stress": {"elements": {"H": 1}}}},
+            r"unknown key 'loss\.stress\.elements'\. The keys of loss\.stress",
+        ),
+        (
+            {"loss": {"forces": {"elements": {"Hh": 1}}}},
+            r"'loss\.forces\.elements': expected a weight for each of some chemical symbols .* \(not 'Hh'\), came",
+        ),
+        (
+            {"loss": {"forces": {"elements": {"H": -1}}}},
+            r"'loss\.forces\.elements\.H': expected greater than or equal to 0, came -1\. Set loss\.forces\.elements: ",
+        ),
+        (
+            {"loss": {"config_types": {"bulk": "x"}}},
+            r"'loss\.config_types\.bulk': expected a valid number, came 'x'\. Set loss\.config_types: weight of",
+        ),
+        (
+            {"loss": {"stages": [{"start": 0.5}]}},
+            r"'loss\.stages\.0': expected at least one weight that changes, .*, came \{'start': 0\.5\}\.",
+        ),
+        (
+            {"loss": {"stages": [{"start": 1.5, "energy": 1}]}},
+            r"'loss\.stages\.0\.start': expected a fraction of the training .*, or an epoch from 2 on \(200\), came 1\.5",
+        ),
+        (
+            {"loss": {"stages": {"energy": 1}}},
+            r"expected 'loss\.stages\.start', came nothing\. Set loss\.stages\.start: ",
+        ),
+        (
+            {"loss": {"stages": {"start": 0.5, "enery": 1}}},
+            r"unknown key 'loss\.stages\.enery'\. Did you mean 'loss\.stages\.energy'\?",
+        ),
+        (
+            {"loss": {"stages": [{"start": 0.5, "energy": 2}, {"start": 0.4, "energy": 1}]}},
+            r"'loss': expected stages in the order of their start \(not \[0\.5, 0\.4\]\)",
+        ),
+        (
+            {"loss": {"stages": {"start": 5, "energy": 0, "forces": 0}}},
+            r"'loss': expected at least one weight above zero in stages\.0 and what stays from before",
+        ),
+        (
+            {"model": {"dipole": True, "lmax": 0}},
+            r"'model\.dipole': expected false with lmax: 0, which has no vectors \(raise model\.lmax\), came True",
+        ),
         ({"schedule": {"name": "plateau", "patiense": 2}}, r"Did you mean 'schedule\.patience'\?"),
         ({"schedule": {"name": "step"}}, r"'schedule\.name': expected one of plateau, cosine, constant, came 'step'"),
         (
@@ -151,6 +220,23 @@ def test_section_of_wrong_kind():
         parse_config({"data": {"train": "a.xyz"}, "training": 5})
 
 
+def test_losses_in_short_and_in_full():
+    short = parse_config(minimal(loss={"energy": 1, "forces": 10}))
+    assert short.loss.forces.weight == 10
+    assert short.loss.used == ["energy", "forces"]
+    assert short.model_dump(mode="json")["loss"]["forces"] == 10
+    term = {"weight": 10, "function": "huber", "delta": 0.01, "elements": {"H": 0.5}}
+    full = parse_config(
+        minimal(
+            loss={"forces": term, "config_types": {"surface": 2}, "stages": {"start": 0.75, "virial": 1, "forces": 0}}
+        )
+    )
+    assert full.loss.forces.model_dump() == term
+    assert full.loss.used == ["energy", "forces", "virial"]
+    assert full.loss.stage_weights[1] == {"energy": 1, "forces": 0, "stress": 0, "virial": 1, "dipole": 0}
+    assert parse_config(full.model_dump(mode="json")) == full
+
+
 def write(path: Path, raw: dict) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(raw))
@@ -185,8 +271,13 @@ def test_overrides_are_yaml(tmp_path):
             "training.early_stopping=null",
             "model.radial_hidden=[8, 8]",
             "data.atomic_energies={H: -13.6}",
+            "loss.forces=10",
+            "loss.forces.function=mae",
+            "loss.stages=[{start: 0.5, energy: 3}]",
         ],
     )
+    assert (config.loss.forces.weight, config.loss.forces.function) == (10, "mae")
+    assert config.loss.stage_weights[1]["energy"] == 3
     assert config.training.max_time == 240
     assert config.optimizer.learning_rate == 1e-3
     assert config.data.valid == 7

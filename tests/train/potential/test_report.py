@@ -86,7 +86,7 @@ def test_parity_of_nothing(evaluation, tmp_path):
         forces_labels=np.full_like(evaluation.forces_labels, np.nan),
         energy_labels=np.full_like(evaluation.energy_labels, np.nan),
     )
-    with pytest.raises(ValueError, match="expected energy, force or stress labels, 'test' has none"):
+    with pytest.raises(ValueError, match="expected energy, force, stress or dipole labels, 'test' has none"):
         plot_parity(tmp_path / "parity.png", evaluation, "test")
     assert not list(tmp_path.glob("*.png"))
 
