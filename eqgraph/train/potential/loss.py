@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from ase.data import atomic_numbers
@@ -44,11 +44,11 @@ class Loss:
     their structures.
 
     Args:
-        energy: w_E, or a TermConfig (weight, function, delta).
-        forces: w_F, or a ForcesTermConfig (elements besides); at zero in all stages, forces are not computed.
-        stress: w_S, or a TermConfig; at zero, stress is not computed.
-        virial: w_W, or a TermConfig; it needs labels of the stress.
-        dipole: w_D, or a TermConfig; the network must predict dipole moments.
+        energy: w_E, or {weight, function (mse, mae or huber), delta}, see TermConfig.
+        forces: w_F, or the same and elements, {symbol: weight}; at zero in all stages, forces are not computed.
+        stress: w_S, or the same as for the energy; at zero, stress is not computed.
+        virial: w_W, or the same; it needs labels of the stress.
+        dipole: w_D, or the same; the network must predict dipole moments.
         stages: other weights of these later on, of each stage those of all properties.
 
     Attributes:
@@ -57,11 +57,11 @@ class Loss:
 
     def __init__(
         self,
-        energy: float | TermConfig = 1.0,
-        forces: float | ForcesTermConfig = 1.0,
-        stress: float | TermConfig = 0.0,
-        virial: float | TermConfig = 0.0,
-        dipole: float | TermConfig = 0.0,
+        energy: float | dict[str, Any] | TermConfig = 1.0,
+        forces: float | dict[str, Any] | ForcesTermConfig = 1.0,
+        stress: float | dict[str, Any] | TermConfig = 0.0,
+        virial: float | dict[str, Any] | TermConfig = 0.0,
+        dipole: float | dict[str, Any] | TermConfig = 0.0,
         stages: Sequence[Mapping[str, float]] = (),
     ) -> None:
         given = {"energy": energy, "stress": stress, "virial": virial, "dipole": dipole}
