@@ -17,6 +17,7 @@ from eqgraph.train.potential.task import _compiled
 SCRIPT = """
 import torch
 from ase import Atoms
+from torch._dynamo.utils import counters
 from torch_geometric.data import Batch
 from eqgraph.graph import from_ase
 from eqgraph.models import NequIP, NequIPConfig, Potential
@@ -24,32 +25,42 @@ from eqgraph.train.potential.compiled_loss import CompiledLoss
 from eqgraph.train.potential.loss import Loss
 
 torch.manual_seed(0)
-network = NequIP(NequIPConfig(num_layers=2, num_features=4, lmax=1, radial_hidden=[8]), 2, 3.0, 3.0)
+network = NequIP(NequIPConfig(num_layers=2, num_features=4, lmax=1, radial_hidden=[8], dipole=True), 2, 3.0, 3.0)
 potential = Potential(network, [1, 8], 3.0, [0.0, 0.0], [1.0, 1.0]).train()
-loss = Loss(1.0, 1.0, 1.0)
+forces = {"function": "huber", "delta": 0.5, "elements": {"H": 0.5}}
+later = {"energy": 10.0, "forces": 0.0, "stress": 1.0, "virial": 1.0, "dipole": 1.0}
+loss = Loss(1.0, forces, 1.0, {"function": "mae"}, 1.0, stages=[later])
 compiled = CompiledLoss(potential, loss)
 
 def batch(sizes):
     frames = []
-    for size in sizes:
-        atoms = Atoms(torch.tensor([1, 8]).repeat(size)[:size].numpy(), torch.rand(size, 3).numpy() * 4, cell=[5.0] * 3, pbc=True)
+    for index, size in enumerate(sizes):
+        pbc = index != 1  # a molecule among crystals
+        atoms = Atoms(torch.tensor([1, 8]).repeat(size)[:size].numpy(), torch.rand(size, 3).numpy() * 4, cell=[5.0 * pbc] * 3, pbc=pbc)
         data = from_ase(atoms, 3.0)
         data.energy, data.forces, data.stress = torch.randn(1), torch.randn(size, 3), torch.randn(1, 3, 3)
-        data.energy, data.forces, data.stress = data.energy.double(), data.forces.double(), data.stress.double()
+        data.virial, data.dipole, data.weight = torch.randn(1, 3, 3), torch.randn(1, 3), torch.rand(1)
+        data.update({name: data[name].double() for name in ("energy", "forces", "stress", "virial", "dipole", "weight")})
+        for name in ("dipole",) if pbc else ("stress", "virial", "forces"):
+            data[name][:] = torch.nan
         frames.append(data)
     return Batch.from_data_list(frames)
 
-def values_and_gradients(function, data):
+def values_and_gradients(function, data, stage):
     potential.zero_grad()
-    value = function(data)
+    value = function(data, stage)
     value.backward()
     return [value.detach(), *(parameter.grad.clone() for parameter in potential.parameters())]
 
 for sizes in ((5, 7), (6, 9, 4)):  # the second has other shapes
     data = batch(sizes)
-    eager = values_and_gradients(lambda data: loss(potential(data, stress=True), data), data)
-    for ours, theirs in zip(values_and_gradients(compiled, data), eager, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+    for stage in (0, 1):
+        eager = values_and_gradients(lambda data, stage: loss(potential(data, stress=True), data, stage), data, stage)
+        if stage == 1:
+            before = counters["stats"]["unique_graphs"]
+        for ours, theirs in zip(values_and_gradients(compiled, data, stage), eager, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+    assert counters["stats"]["unique_graphs"] == before, "a new stage compiles nothing anew"
 """
 
 
