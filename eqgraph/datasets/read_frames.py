@@ -183,8 +183,9 @@ def _check_required(name: str, keys: dict[str, str], frames: list[Frame], source
     if not missing and not (nowhere and name == "energy"):  # isolated atoms are there for it
         return
     if nowhere:
+        virial = f" (nor a virial under {keys['virial']!r})" if name == "stress" else ""
         raise ValueError(
-            f"{source}: expected {name} under the key {keys[name]!r}, got no frame that has it. "
+            f"{source}: expected {name} under the key {keys[name]!r}, got no frame that has it{virial}. "
             f"{_available(name, keys, frames)}"
         )
     raise ValueError(

@@ -71,6 +71,21 @@ def test_parity_of_stress_where_there_is_one(evaluation, monkeypatch):
         errors=errors,
     )
     assert panel_titles(monkeypatch, lambda: plot_parity("", stressed, "test"))[:1] == ["stress component"]
+    polar = dataclasses.replace(stressed, stress=None, dipole=np.zeros((5, 3)), dipole_labels=labels[:, 0])
+    assert panel_titles(monkeypatch, lambda: plot_parity("", polar, "test"))[:1] == ["dipole component"]
+
+
+def test_the_best_epoch_is_one_of_the_last_stage(monkeypatch):
+    """Losses of earlier stages are other numbers."""
+    marked = []
+    draw = "eqgraph.train.potential.report.draw_learning_curve"
+    monkeypatch.setattr(draw, lambda rows, panels, best: marked.append(best))
+    monkeypatch.setattr("eqgraph.train.potential.report.save_figure", lambda *arguments: None)
+    losses = [(1.0, 0), (0.5, 0), (9.0, 1), (8.0, 1), (8.5, 1)]
+    rows = [dict.fromkeys(COLUMNS, 1.0) | {"epoch": i, "valid_loss": loss} for i, (loss, _) in enumerate(losses, 1)]
+    plot_learning_curve("", rows)
+    plot_learning_curve("", [row | {"loss_stage": stage} for row, (_, stage) in zip(rows, losses, strict=True)])
+    assert marked == [2, 4]
 
 
 def test_learning_curve_of_stress(monkeypatch):
