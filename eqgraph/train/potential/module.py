@@ -13,7 +13,7 @@ from eqgraph.models import Potential, Prediction
 
 from ..config import OptimizerConfig, ScheduleConfig
 from ..module import TrainingModule
-from ..processes import max_over_processes
+from ..processes import max_over_processes, num_processes
 from .compiled_loss import CompiledLoss
 from .loss import Loss
 from .loss_config import LossConfig
@@ -112,5 +112,7 @@ class PotentialModule(TrainingModule):
             return 0
         progress = max(step / self.max_steps, self.time_progress())
         stage = stage_at(self.starts, progress, self.current_epoch + 1)
+        if num_processes() == 1:
+            return stage
         # clocks of processes differ, what they minimize together must not
         return int(max_over_processes(torch.tensor(stage, device=self.device)))
