@@ -219,7 +219,8 @@ def test_failures_on_the_way_return_1(folder, capsys, monkeypatch):
 
     monkeypatch.undo()
     monkeypatch.setattr(
-        "eqgraph.train.potential.module.Loss.__call__", lambda self, prediction, batch: prediction.energy.sum() * np.nan
+        "eqgraph.train.potential.module.Loss.__call__",
+        lambda self, prediction, batch, stage: prediction.energy.sum() * np.nan,
     )
     assert main(["train", str(folder / "configs" / "a.yaml"), "training.overwrite=true"]) == 1
     assert "error: Expected a finite loss, came nan in epoch 1, batch 1." in capsys.readouterr().err

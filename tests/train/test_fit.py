@@ -287,7 +287,7 @@ def test_diverged_training_is_named(raw, console, monkeypatch):
 
 
 def test_never_a_finite_validation(raw, console, monkeypatch):
-    monkeypatch.setattr("eqgraph.train.potential.metrics.PotentialErrors.loss", lambda self, weights: float("nan"))
+    monkeypatch.setattr("eqgraph.train.potential.loss_sums.LossSums.value", lambda self, stage=0: float("nan"))
     with pytest.raises(
         DivergedError,
         match=r"Expected a finite validation loss at least once, came none\. Lower .*\. The last checkpoint",
