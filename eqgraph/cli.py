@@ -1,4 +1,4 @@
-"""The command line: `eqgraph train`, `eqgraph eval`."""
+"""The command line: `eqgraph check`, `eqgraph train`, `eqgraph eval`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eqgraph.allocator import keep_freed_memory
+from eqgraph.replacing import replacing
 
 # torch and Lightning are imported by the subcommands that need them: `eqgraph --help` answers at once
 
@@ -74,6 +75,30 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="look for mistakes in structures and labels before training on them",
+        description=_check.__doc__,
+        epilog="example: eqgraph check train.xyz test.xyz --energy-key REF_energy --forces-key REF_forces --html check.html\n\n"
+        "exit code: 0 fine (there may be warnings), 1 errors in the data, 2 a file cannot be read",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument(
+        "data", type=Path, nargs="+", help="structures in any format that ASE reads; the first is what one trains on"
+    )
+    check.add_argument(
+        "--cutoff", type=float, default=5.0, metavar="Å", help="distance up to which atoms are neighbors (default 5)"
+    )
+    check.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV")
+    check.add_argument("--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å")
+    check.add_argument("--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³")
+    check.add_argument(
+        "--json", metavar="FILE", help="write the findings as JSON; - for standard output, without the table"
+    )
+    check.add_argument("--html", type=Path, metavar="FILE", help="write the findings with histograms as one HTML page")
+    check.set_defaults(run=_check)
+
     train = commands.add_parser(
         "train",
         parents=[common],
@@ -135,6 +160,34 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, came {text}")
     return number
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    """Look for what makes trainings fail or learn the wrong thing: missing labels, wrong units and signs, duplicates, close atoms."""
+    from eqgraph.check import check_files, findings_table, write_check_page
+    from eqgraph.check.progress import CheckProgress
+
+    for output in (arguments.json, arguments.html):
+        if output is not None and any(Path(output).resolve() == path.resolve() for path in arguments.data):
+            raise ValueError(
+                f"Expected another file for the report than the data, came '{output}'. Choose another name."
+            )
+    keys = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress")}
+    with CheckProgress() as progress:
+        report, data = check_files(arguments.data, keys, arguments.cutoff, progress.step)
+    if arguments.json == "-":
+        print(report.json())
+    else:
+        console = _console()
+        console.print(findings_table(report))
+    if arguments.json not in (None, "-"):
+        with replacing(arguments.json) as temporary:
+            temporary.write_text(report.json() + "\n", encoding="utf-8")
+    if arguments.html is not None:
+        write_check_page(arguments.html, report, data)
+        if arguments.json != "-":
+            console.print(f"Report: {arguments.html}", soft_wrap=True, highlight=False)
+    return report.exit_code
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -59,20 +59,8 @@ def read_frames(
         >>> read_frames(path, energy_key="REF_energy")
         [Frame(atoms=Atoms(symbols='H', pbc=False), index=0, energy=-13.6)]
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
-    if path.is_file() and path.stat().st_size == 0:
-        raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
-    try:
-        structures = list(_read(path))
-    except Exception as error:  # ASE's readers raise whatever their parsing runs into
-        raise ValueError(
-            f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got "
-            f"{type(error).__name__}: {error}. Repair or convert the file."
-        ) from error
     keys = (energy_key, forces_key, stress_key, require, str(path), virial_key, dipole_key)
-    return frames_from_atoms(structures, *keys)
+    return frames_from_atoms(read_structures(path), *keys)
 
 
 def frames_from_atoms(
@@ -111,12 +99,35 @@ def frames_from_atoms(
     """
     keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key, virial_key, dipole_key), strict=True))
     _check_arguments(keys, require)
-    frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)]
+    frames = [
+        frame_from_atoms(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)
+    ]
     if not frames:
         raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
     for name in require:
         _check_required(name, keys, frames, source)
     return frames
+
+
+def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
+    """All structures of a file as ASE reads them, unchecked.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is empty or ASE cannot read it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
+    try:
+        return list(_read(path))
+    except Exception as error:  # ASE's readers raise whatever their parsing runs into
+        raise ValueError(
+            f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got "
+            f"{type(error).__name__}: {error}. Repair or convert the file."
+        ) from error
 
 
 def _read(path: Path) -> Iterator[ase.Atoms]:
@@ -129,7 +140,18 @@ def _read(path: Path) -> Iterator[ase.Atoms]:
         yield from ase.io.read(path, ":", do_not_split_by_at_sign=True)
 
 
-def _frame(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame:
+def frame_from_atoms(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame:
+    """One structure with its labels.
+
+    Args:
+        atoms: the structure, ase.Atoms.
+        index: its place in its file, counted from 0.
+        keys: "energy", "forces" and "stress", or some of them -> under which name they are stored.
+        where: the structure's name in messages.
+
+    Raises:
+        TypeError, ValueError: for the reasons of frames_from_atoms.
+    """
     if not isinstance(atoms, ase.Atoms):
         raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Pass a list of ase.Atoms.")
     if len(atoms) == 0:
@@ -144,7 +166,7 @@ def _frame(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame
                 f"{where}: expected finite {name}, got NaN or infinite numbers. Remove or repair the frame."
             )
     labels = {name: find_label(atoms, name, key, where) for name, key in keys.items()}
-    labels["stress"] = stress_of(atoms, labels["stress"], labels.pop("virial"), keys, where)
+    labels["stress"] = stress_of(atoms, labels.get("stress"), labels.pop("virial", None), keys, where)
     if not _has_dipole(atoms):
         labels["dipole"] = None
     return Frame(_copy(atoms), index, weight=find_weight(atoms, where), **labels)
@@ -186,7 +208,7 @@ def _check_required(name: str, keys: dict[str, str], frames: list[Frame], source
         virial = f" (nor a virial under {keys['virial']!r})" if name == "stress" else ""
         raise ValueError(
             f"{source}: expected {name} under the key {keys[name]!r}, got no frame that has it{virial}. "
-            f"{_available(name, keys, frames)}"
+            f"{available_keys(name, keys, [frame.atoms for frame in frames])}"
         )
     raise ValueError(
         f"{source}: expected {name} {keys[name]!r} in every frame, got {len(missing)} of {len(frames)} frames without it, "
@@ -194,10 +216,10 @@ def _check_required(name: str, keys: dict[str, str], frames: list[Frame], source
     )
 
 
-def _available(name: str, keys: dict[str, str], frames: list[Frame]) -> str:
-    """The keys that are there, and the one that was probably meant."""
+def available_keys(name: str, keys: dict[str, str], structures: Sequence[ase.Atoms]) -> str:
+    """A sentence on the keys that are there, and the one that was probably meant for the label of a name."""
     present: dict[str, dict[str, None]] = {}  # dicts as ordered sets
-    for source, values in chain.from_iterable(label_sources(frame.atoms) for frame in frames):
+    for source, values in chain.from_iterable(map(label_sources, structures)):
         present.setdefault(source, {}).update(dict.fromkeys(map(str, values)))
     for structural in ("numbers", "positions"):
         present["atoms.arrays"].pop(structural, None)

@@ -27,6 +27,7 @@ _FREE = {
             "device",
             "threads",
             "seeds",
+            "check",
         )
     ),
 }

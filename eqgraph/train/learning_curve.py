@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .figure import COLORS, GRAY, log_scale
+from eqgraph.report import COLORS, GRAY, log_scale
 
 
 class Curve(NamedTuple):

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 from rich.console import Console
 
-from eqgraph.train.html_report import PlainTable, write_report
+from eqgraph.report import PlainTable
+from eqgraph.train.html_report import write_report
 
 
 class Texts(HTMLParser):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..figure import COLORS, save_figure
+from eqgraph.report import COLORS, save_figure
+
 from ..learning_curve import Curve, Panel, draw_learning_curve, learning_rate_panel, loss_panel
 from .scores import ClassScores, PartScores
 

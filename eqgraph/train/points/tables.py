@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from eqgraph.replacing import replacing
+from eqgraph.report import PlainTable
 
-from ..html_report import PlainTable
 from .scores import ClassScores, PartScores
 
 _FEW_CLASSES = 12

@@ -90,6 +90,11 @@ class ModelConfig(ModelSection):
 class PotentialTrainingConfig(TrainingConfig):
     """How long, where to and on what."""
 
+    check: bool = Field(
+        True,
+        description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, and refuse "
+        "what cannot be meant; false trains on anything",
+    )
     compile: bool = Field(
         False,
         description="compile the training step: minutes at the start, then a quarter to a third less time per step",

@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 from lightning.pytorch import LightningDataModule
 from torch_geometric.loader import DataLoader
 
+from eqgraph.check import CheckReport
 from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
 
 from ..epoch_shuffle import EpochBatches, EpochShuffle
@@ -67,6 +68,7 @@ class PotentialData(LightningDataModule):
         scale: in eV; rms of the force components (times 1 Å), or without forces that of the energy per atom.
         scale_source: which of the two.
         avg_num_neighbors: over the atoms of the training structures.
+        check: what `eqgraph check` found in them, None if it was not asked.
         hash: of the training and validation structures and their labels.
 
     Args:
@@ -79,6 +81,7 @@ class PotentialData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.check: CheckReport | None = None
         data, cutoff = config.data, config.model.cutoff
         needed = [[name] for name in dict.fromkeys("stress" if name == "virial" else name for name in config.loss.used)]
         keys = data.label_keys

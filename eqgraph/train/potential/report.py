@@ -11,7 +11,8 @@ from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..figure import COLORS, GRAY, save_figure
+from eqgraph.report import COLORS, GRAY, save_figure
+
 from ..learning_curve import Curve, Panel, draw_learning_curve, learning_rate_panel, loss_panel
 from .evaluate import Evaluation
 from .metrics import ErrorSum

@@ -12,6 +12,7 @@ import torch
 from eqgraph.models import Potential, build_potential, load_potential, save_potential
 
 from ..task import FitResult, Run, Task
+from .check_data import check_data, describe_check
 from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
@@ -45,7 +46,9 @@ class PotentialTask(Task):
             )
 
     def read(self, config: Config) -> PotentialData:
-        return PotentialData(config)
+        data = PotentialData(config)
+        data.check = check_data(config, data) if config.training.check else None
+        return data
 
     def build(self, config: Config, data: PotentialData) -> Potential:
         potential = build_potential(
@@ -82,6 +85,7 @@ class PotentialTask(Task):
             "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
             "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}{atoms}",
             "labels": _labels(data),
+            "check": describe_check(data.check),
             "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
             "scale": f"{data.scale:.4g} eV ({data.scale_source})",
             "neighbors": f"{data.avg_num_neighbors:.1f} on average",

@@ -1,7 +1,8 @@
-"""What the pictures of all trainings have in common."""
+"""What all pictures have in common."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,10 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """As a PNG that appears complete or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """As a PNG in memory."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()

@@ -1,0 +1,7 @@
+"""Tables, pictures and pages that show results to people."""
+
+from .figure import COLORS, GRAY, log_scale, png_bytes, save_figure
+from .page import picture, write_page
+from .plain_table import PlainTable
+
+__all__ = ["COLORS", "GRAY", "PlainTable", "log_scale", "picture", "png_bytes", "save_figure", "write_page"]
