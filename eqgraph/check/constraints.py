@@ -22,8 +22,10 @@ def check_constraints(data: CheckedData) -> Iterator[Finding]:
         labelled = sum(frame.forces is not None for frame in file.molecules)
         if zeroed and len(zeroed) >= _ZERO_IN * labelled:
             message = (
-                f"Expected forces of all atoms, came {len(zeroed)} of {labelled} frames in which forces of some atoms are exactly zero "
-                "and the others do not add up to zero: get_forces() zeroes those of fixed atoms. Write get_forces(apply_constraint=False)."
+                "Expected forces of all atoms, "
+                f"came {len(zeroed)} of {labelled} frames in which forces of some atoms are zero "
+                "and the others do not add up to zero: get_forces() zeroes those of fixed atoms. Write "
+                "get_forces(apply_constraint=False)."
             )
             yield Finding("warning", CHECK, message, file.name, tuple(frame.index for frame in zeroed))
         if constrained:

@@ -120,7 +120,7 @@ def _copies(group: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         near = near[(np.abs(prints[near] - prints[index]).max(1) < tolerance[index])]
         for candidate in dict.fromkeys(original[near].tolist()):
             a, b = group[candidate], group[index]
-            if _same_distances(a.distances, b.distances) and same_structure(
+            if _alike(a, b) and same_structure(
                 a.frame, a.environment, a.invariants, b.frame, b.environment, b.invariants
             ):
                 original[index] = candidate
@@ -133,10 +133,24 @@ def _copies(group: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
         yield from ((group[first], group[index]) for index in copies)
 
 
+def _alike(a: _Entry, b: _Entry) -> bool:
+    """Whether two structures with nearly the same fingerprint may be the same: cheaper than to look for the rotation."""
+    if not _same_distances(a.distances, b.distances):
+        return False
+    columns = zip(_sorted(a).T, _sorted(b).T, strict=True)
+    return all(np.abs(x - y).max() < SAME / 0.7 * np.abs(x).max() for x, y in columns)
+
+
+def _sorted(entry: _Entry) -> np.ndarray:
+    """Invariants of the atoms, sorted by element and, column by column, by size."""
+    numbers = entry.frame.atoms.numbers
+    return np.stack([column[np.lexsort((column, numbers))] for column in entry.invariants.T], axis=1)
+
+
 def _same_distances(a: np.ndarray, b: np.ndarray) -> bool:
-    """Atoms that move by SAME change a distance, and so each entry of the sorted list, by at most twice that."""
+    """Atoms that move by less than SAME change a distance, and so each entry of the sorted list, by hardly more."""
     shorter = min(len(a), len(b))
-    if shorter and np.abs(a[:shorter] - b[:shorter]).max() > 2 * SAME:
+    if shorter and np.abs(a[:shorter] - b[:shorter]).max() > SAME:
         return False
     longer = a if len(a) > len(b) else b
     return len(a) == len(b) or bool(longer[shorter] > longer[-1] - 2 * SAME)  # the rest is at the cutoff

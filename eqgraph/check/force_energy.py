@@ -67,7 +67,8 @@ def _say(fit: Slope, pairs: list[FramePair], lengths: tuple[str, ...]) -> tuple:
     if fit.slope > 0 and is_one:
         return (
             "ok",
-            f"Forces agree with energies: energies rise by {fit.slope:.3f} times the work against the forces in {fit.num_pairs} pairs (R² {fit.r2:.2f}).",
+            f"Forces agree with energies: energies rise by {fit.slope:.3f} times the work "
+            f"against the forces in {fit.num_pairs} pairs (R² {fit.r2:.2f}).",
         )
     if fit.slope < 0 and is_one:
         advice = "The forces have the wrong sign (they are the gradient): negate them."

@@ -50,7 +50,8 @@ def _missing(file: DataFile, name: str, key: str, data: CheckedData) -> Iterator
         return
     if len(missing) < len(frames):
         message = (
-            f"Expected {name} {key!r} in every frame, came {len(missing)} of {len(frames)} frames without it. They are left out of that "
+            f"Expected {name} {key!r} in every frame, "
+            f"came {len(missing)} of {len(frames)} frames without it. They are left out of that "
             "part of the loss: see to it that this is meant."
         )
         yield Finding("warning", CHECK, message, file.name, tuple(missing), numbers)

@@ -29,12 +29,17 @@ def check_neighbors(data: CheckedData) -> Iterator[Finding]:
         }  # fmt: skip
         text = f"{counts.mean():.1f} neighbors on average (at least {counts.min()}, at most {counts.max()}) within {data.cutoff:g} Å"
         if not counts.any():
-            message = f"Expected atoms closer than the cutoff of {data.cutoff:g} Å, came none in {len(lonely)} frames. Raise it, and look whether positions are in Å."
+            message = (
+                f"Expected atoms closer than the cutoff of {data.cutoff:g} Å, came none "
+                f"in {len(lonely)} frames. Raise it, and look whether positions are in Å."
+            )
             yield Finding("error", CHECK, message, file.name, tuple(lonely), numbers)
         elif lonely:
             message = (
-                f"Expected every atom to have neighbors within {data.cutoff:g} Å, came {int((counts == 0).sum())} atoms without in "
-                f"{len(lonely)} frames: their forces are zero for the model. Raise the cutoff, or leave the frames out. There are {text}."
+                f"Expected every atom to have neighbors within {data.cutoff:g} Å, "
+                f"came {int((counts == 0).sum())} atoms without in "
+                f"{len(lonely)} frames: their forces are zero for the model. "
+                f"Raise the cutoff, or leave the frames out. There are {text}."
             )
             yield Finding("warning", CHECK, message, file.name, tuple(lonely), numbers)
         else:

@@ -89,7 +89,7 @@ def _grouped(problems: Sequence[tuple[str, int, str]], file: str, num_frames: in
 
 def _one_by_one(path: Path, broken: list[tuple[int, str]]) -> Iterator[tuple[int, ase.Atoms]]:
     """Frames of an XYZ file whose readers stumbled over one of them; `broken` gets frame and reason of the others."""
-    if not path.is_file() or filetype(str(path), guess=True) not in ("extxyz", "xyz"):
+    if not path.is_file() or path.stat().st_size == 0 or filetype(str(path), guess=True) not in ("extxyz", "xyz"):
         return
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     start = index = 0

@@ -37,7 +37,8 @@ def _judge(file: DataFile, pairs: list[FramePair]) -> Iterator[Finding]:
         yield Finding(
             "info",
             CHECK,
-            f"Expected {_FEWEST} pairs of frames that differ by a small strain, came {len(pairs)}. Sign and unit of the stress were not "
+            f"Expected {_FEWEST} pairs of frames that differ by a small strain, "
+            f"came {len(pairs)}. Sign and unit of the stress were not "
             "seen: compute a cell at two volumes, if in doubt.",
             file.name,
             numbers={"num_pairs": len(pairs)},
@@ -118,7 +119,8 @@ def _say(fit: Slope, of_virial: Slope | None, lengths: tuple[str, ...]) -> tuple
     if fit.slope > 0 and is_one:
         return (
             "ok",
-            f"Stress agrees with energies: energies rise by {fit.slope:.3f} times the work of the stress in {fit.num_pairs} pairs of strained cells (R² {fit.r2:.2f}).",
+            f"Stress agrees with energies: energies rise by {fit.slope:.3f} times the work of the stress "
+            f"in {fit.num_pairs} pairs of strained cells (R² {fit.r2:.2f}).",
         )
     if fit.slope < 0 and is_one:
         advice = "The stress has the wrong sign (that of a pressure or virial): negate it, tension is positive."

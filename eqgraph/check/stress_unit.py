@@ -25,7 +25,8 @@ def check_stress_unit(data: CheckedData) -> Iterator[Finding]:
         numbers = {"median_of_largest_component": median}
         if median > _LARGE:
             message = (
-                f"Expected stresses below {_LARGE:g} eV/Å³ (160 GPa), came {median:.4g} (median of the largest components). Look whether "
+                f"Expected stresses below {_LARGE:g} eV/Å³ (160 GPa), "
+                f"came {median:.4g} (median of the largest components). Look whether "
                 "they are in GPa (divide by 160.2) or kbar (divide by 1602.2), or virials (divide by the volume)."
             )
             yield Finding("warning", CHECK, message, file.name, numbers=numbers)

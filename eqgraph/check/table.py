@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.table import Table
 from rich.text import Text
 
@@ -20,13 +22,13 @@ def findings_table(report: CheckReport) -> Table:
         table.add_column(
             name, overflow="fold", ratio=1 if name == "what" else None, max_width=30 if name == "where" else None
         )
+    files = {finding.file for finding in report.findings}
+    names = [Path(file).name for file in files]
+    short = {file: Path(file).name if names.count(Path(file).name) == 1 else file for file in files}
     for finding in report.findings:
+        texts = (finding.check, short[finding.file] + finding.where[len(finding.file) :], finding.message)
         # Text: what came from data is no markup
-        row = (
-            Text(finding.severity, COLORS[finding.severity]),
-            *map(Text, (finding.check, finding.where, finding.message)),
-        )
-        table.add_row(*row)
+        table.add_row(Text(finding.severity, COLORS[finding.severity]), *map(Text, texts))
     return table
 
 

@@ -92,7 +92,8 @@ class PotentialTrainingConfig(TrainingConfig):
 
     check: bool = Field(
         True,
-        description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, and refuse "
+        description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, "
+        "and refuse "
         "what cannot be meant; false trains on anything",
     )
     compile: bool = Field(
