@@ -22,7 +22,7 @@ def check_elements(data: CheckedData) -> Iterator[Finding]:
             continue
         text = ", ".join(f"{chemical_symbols[number]} {counts[number]}" for number in sorted(counts))
         numbers = {chemical_symbols[number]: counts[number] for number in sorted(counts)}
-        unknown = set(counts) - known
+        unknown = {number for frame in file.molecules for number in frame.atoms.numbers.tolist()} - known
         if position == 0 or not known:
             known = set(counts)
             yield Finding("info", CHECK, f"Atoms of each element: {text}.", file.name, numbers=numbers)
@@ -32,7 +32,7 @@ def check_elements(data: CheckedData) -> Iterator[Finding]:
                 f"Expected only elements of '{data.files[0].name}', which one trains on, came {names}. Add structures with them to the "
                 "training file, or remove these frames."
             )
-            frames = tuple(frame.index for frame in file.frames if unknown & set(frame.atoms.numbers.tolist()))
+            frames = tuple(frame.index for frame in file.molecules if unknown & set(frame.atoms.numbers.tolist()))
             yield Finding("error", CHECK, message, file.name, frames, numbers)
         else:
             yield Finding(

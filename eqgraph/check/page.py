@@ -56,7 +56,7 @@ def histograms(data: CheckedData) -> Iterator[tuple[str, Figure]]:
 def _histogram(values: dict[str, np.ndarray], unit: str, logarithmic: bool) -> Figure:
     figure = Figure(figsize=(8, 3), dpi=110, layout="constrained")
     axis = figure.subplots()
-    together = np.concatenate(list(values.values()))
+    together = np.concatenate([array for array in values.values() if len(array)])
     low, high = np.percentile(together, _RANGE)
     if high - low < 1e-12 * max(abs(low), abs(high), 1e-300):
         low, high = low - 0.5, high + 0.5

@@ -34,12 +34,15 @@ def test_mistakes_are_errors_with_a_reason(copper, change, reason):
 
 
 def test_virial(copper):
-    structures = [keep(atoms, stress=lambda s, v=atoms.get_volume(): -s * v) for atoms in copper]
+    structures = [keep(atoms, stress=lambda s, atoms=atoms: -s * atoms.get_volume()) for atoms in copper]
     (found,) = check_stress_energy(checked(structures))
     assert "It is a virial (energy) instead: store stress = -virial / volume" in found.message
 
 
-@pytest.mark.parametrize(("order", "name"), [((0, 1, 2, 5, 3, 4), "xx, yy, zz, xy, yz, xz"), ((0, 1, 2, 5, 4, 3), "xx, yy, zz, xy, xz, yz")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("order", "name"),
+    [((0, 1, 2, 5, 3, 4), "xx, yy, zz, xy, yz, xz"), ((0, 1, 2, 5, 4, 3), "xx, yy, zz, xy, xz, yz")],
+)
 def test_order_of_components(copper, order, name):
     """The name says in which order the file has them."""
     found = findings(copper, lambda stress: stress[list(order)])
