@@ -232,7 +232,7 @@ def available_keys(name: str, keys: dict[str, str], structures: Sequence[ase.Ato
         return f"{message} Did you mean {unused[nearest[0]]!r} for the {name} key?"
     if name == "stress" and virials:
         return f"{message} {virials[0]!r} is by its name a virial [eV]: give it as virial key, it is converted."
-    if name == "dipole" and any(keys[name] in values for frame in frames for _, values in label_sources(frame.atoms)):
+    if name == "dipole" and any(keys[name] in values for atoms in structures for _, values in label_sources(atoms)):
         return f"{message} Dipoles of periodic and of charged structures are not used: set pbc to F for molecules in a box."
     return f"{message} Give the right one as {name} key."
 

@@ -46,7 +46,10 @@ def extend_species(potential: Potential, shifts: Mapping[int, float]) -> Potenti
     extended.to(potential.dtype)
     state, by_species = network.state_dict(), _names_by_species(network)
     extended.load_state_dict(
-        {name: _extended(tensor, rows, len(species)) if name in by_species else tensor for name, tensor in state.items()}
+        {
+            name: _extended(tensor, rows, len(species)) if name in by_species else tensor
+            for name, tensor in state.items()
+        }
     )
     known = dict(zip(old, potential.shifts.tolist(), strict=True)) | dict(shifts)
     scales = _extended(potential.scales, rows, len(species))

@@ -35,7 +35,9 @@ def test_new_elements_have_energies_that_depend_on_positions_and_weights_that_le
     energies = [potential(data).energy for data in (near, far)]
     assert abs(energies[0] - energies[1]) > 1e-4
     energies[0].backward()
-    changed = {name for name, p in potential.network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    changed = {
+        name for name, p in potential.network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0
+    }
     assert any("embedding" in name for name in changed)
     save_potential(tmp_path / "model.eqg", potential)
     again, header = load_potential(tmp_path / "model.eqg")

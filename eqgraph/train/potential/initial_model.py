@@ -113,9 +113,7 @@ class InitialModel:
             for number, change in zip(numbers.tolist(), changes.tolist(), strict=True)
         }
         rms = [1e3 * float(np.sqrt(np.square(values).mean())) for values in (before, after)]
-        description = (
-            f"of the initial model, refitted to {labelled.sum()} structures: its error fell from {rms[0]:.1f} to {rms[1]:.1f} meV/atom"
-        )
+        description = f"of the initial model, refitted to {labelled.sum()} structures: its error fell from {rms[0]:.1f} to {rms[1]:.1f} meV/atom"
         return AtomicEnergies(shifts, description)
 
     def start(self, shifts: dict[int, float]) -> Potential:

@@ -15,13 +15,13 @@ from torch_geometric.data import Batch
 
 from eqgraph.datasets import AtomsDataset, Frame
 from eqgraph.models import build_potential, load_potential
-from eqgraph.train import Loss, TrainingInterrupted, fit, parse_config
+from eqgraph.train import Loss, TrainingInterrupted, fit, parse_config, resume
 from eqgraph.train.config import CosineSchedule, OptimizerConfig, PlateauSchedule
+from eqgraph.train.early_stop import EarlyStop
 from eqgraph.train.potential.loss_config import LossConfig
 from eqgraph.train.potential.loss_stages import stage_at
 from eqgraph.train.potential.module import PotentialModule
 from eqgraph.train.save_model import SaveBest
-from eqgraph.train.stop_early import StopEarly
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_interrupted_and_resumed_in_another_stage_is_uninterrupted(raw, folder, 
     with pytest.raises(TrainingInterrupted):
         run(raw, str(folder / "parts"))
     monkeypatch.setattr(PotentialModule, "training_step", training_step)
-    resumed = run(raw, str(folder / "parts"), resume=True)
+    resumed = resume(folder / "parts", console=Console(file=io.StringIO(), width=120))
     for ours, theirs in zip(resumed.history, whole.history, strict=True):
         for name in ("step", "train_loss", "valid_loss", "loss_stage", "learning_rate"):
             assert ours[name] == theirs[name]
@@ -124,7 +124,7 @@ def test_the_best_value_begins_anew_with_a_stage(tmp_path):
 
 
 def test_early_stopping_begins_anew_with_a_stage():
-    callback = StopEarly(patience=2)
+    callback = EarlyStop(patience=2)
     trainer = Mock(spec=Trainer, should_stop=False, fast_dev_run=False, callback_metrics={})
     trainer.state = Mock()  # of no fit: the check is called below
     trainer.strategy = Mock(reduce_boolean_decision=lambda stop, all: stop)
@@ -136,7 +136,7 @@ def test_early_stopping_begins_anew_with_a_stage():
         callback._run_early_stopping_check(trainer)
         stopped.append(trainer.should_stop)
     assert stopped == [False, False, False, False, True]
-    other = StopEarly(patience=2)
+    other = EarlyStop(patience=2)
     other.load_state_dict(callback.state_dict())
     assert other.stage == 1
 
