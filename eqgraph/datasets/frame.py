@@ -23,6 +23,7 @@ class Frame:
         energy: total energy [eV], None if there is none.
         forces: forces [eV/Å], None if there are none.
         stress: symmetric stress [eV/Å³] in ASE's sign, None if there is none.
+        source: the file that it comes from, for messages.
 
     Example:
         >>> frame = Frame(ase.Atoms("H"), energy=-13.6)
@@ -35,6 +36,12 @@ class Frame:
     energy: float | None = None
     forces: Float[np.ndarray, "atoms 3"] | None = field(default=None, repr=False)
     stress: Float[np.ndarray, "3 3"] | None = field(default=None, repr=False)
+    source: str | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, in the words of messages."""
+        return f"frame {self.index}" if self.source is None else f"{self.source}, frame {self.index}"
 
     @property
     def is_isolated_atom(self) -> bool:

@@ -72,7 +72,7 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
 
     def absolute(value: Any) -> Any:
         if isinstance(value, str):
-            return os.path.normpath(folder / Path(value).expanduser())
+            return os.path.normpath(folder / os.path.expanduser(value))  # of an unknown user it stays as it is
         if isinstance(value, list):
             return [absolute(entry) for entry in value]
         if isinstance(value, dict):
@@ -114,11 +114,13 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
             lines.append(f"expected '{name}', came nothing. {_advice(keys, raw)}")
         else:
             expected = str(cause) if cause else re.sub(r"^\w+ should be ", "", detail["msg"]).split(",")[0]
+            if detail["type"] == "literal_error":
+                expected = detail["ctx"]["expected"]
             if detail["type"] == "path_type":
                 expected = "a path"
             if detail["type"].startswith("union_tag"):
                 name, came, expected = f"{name}.name", schedule_name(came), "one of " + ", ".join(SCHEDULES)
-            lines.append(f"'{name}': expected {expected}, came {came!r}. {_advice(keys, raw)}")
+            lines.append(f"'{name}': expected {expected}, came {came!r:.200}. {_advice(keys, raw)}")
     return lines
 
 

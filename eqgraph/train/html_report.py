@@ -12,6 +12,8 @@ from rich.table import Table
 
 from eqgraph.replacing import replacing
 
+from .plain_text import plain
+
 
 class PlainTable(NamedTuple):
     """A table of texts; the first column names the rows."""
@@ -22,11 +24,11 @@ class PlainTable(NamedTuple):
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=plain(self.title), title_justify="left")
         for number, name in enumerate(self.header):
-            table.add_column(name, justify="right" if number else "left", overflow="fold")
+            table.add_column(plain(name), justify="right" if number else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(plain, row))
         return table
 
     def html(self) -> str:
@@ -99,4 +101,6 @@ def write_report(
     parts.append(f"<h2>Training</h2><table class='choices'>{rows}</table>")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
     with replacing(path) as temporary:
-        temporary.write_text(_PAGE.format(title=html.escape(title), parts="\n".join(parts)), encoding="utf-8")
+        temporary.write_text(
+            _PAGE.format(title=html.escape(title), parts="\n".join(parts)), encoding="utf-8", errors="backslashreplace"
+        )
