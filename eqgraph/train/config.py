@@ -148,7 +148,10 @@ class Section(BaseModel):
     @classmethod
     def _check_value(cls, value: Any, info: Any) -> Any:
         """Refuse what would be understood, but not as it was meant, or would be understood too late."""
-        if isinstance(value, bool) and "bool" not in str(cls.model_fields[info.field_name].annotation):
+        annotation = cls.model_fields[info.field_name].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return value  # a section, which looks at its own keys
+        if isinstance(value, bool) and "bool" not in str(annotation):
             raise ValueError("something other than a truth value (YAML reads yes, no, on and off as such)")
         inner = value.items() if isinstance(value, dict) else value if isinstance(value, list) else ()
         texts = [value, *(part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,)))]

@@ -90,9 +90,10 @@ class RunDirectory:
             NotADirectoryError: if the path is a file.
         """
         overwrite, resume = config.training.overwrite, config.training.resume
-        if self.path.exists() and not self.path.is_dir():
+        there = next((path for path in (self.path, *self.path.absolute().parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
             raise NotADirectoryError(
-                f"Expected a directory as training.output, '{self.path}' is a file. Choose another path."
+                f"Expected a directory as training.output, '{there}' is a file. Choose another path."
             )
         if overwrite and resume:
             raise ValueError("Expected training.overwrite or training.resume, came both. Set one of them to false.")
