@@ -11,9 +11,9 @@ from ase.io.formats import open_with_compression
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|\{[^}]*\}|\[[^\]]*\]')
 _KEY = re.compile(r"(?:^|\s)([^\s=]+)\s*=")
-_PROPERTIES = re.compile(r'(?:^|\s)"?Properties"?\s*=\s*(?:"([^"]*)"|(\S+))')
+_PROPERTIES = re.compile(r'(?:^|\s)"?Properties"?\s*=\s*("[^"]*"|\S+)')
 _STRESS = re.compile(r"(?:^|\s)stress\s*=\s*[\"{\[']([^\"}\]']*)")
-_PBC = re.compile(r'(?:^|\s)pbc\s*=\s*(?:"([^"]*)"|(\S+))')
+_PBC = re.compile(r"""(?:^|\s)pbc\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S+)""")
 
 
 class XYZFrame(NamedTuple):
@@ -107,9 +107,9 @@ def _check_comment(comment: str, where: str) -> None:
             f"{where}: expected each key once, got {', '.join(map(repr, twice))} more than once. Keep the right one."
         )
     match = _PBC.search(comment)
-    flags = (match[1] or match[2]).strip("{}[]'").replace(",", " ").split() if match else ["T"] * 3
+    flags = match[1].strip("\"'{}[]").replace(",", " ").split() if match else ["T"] * 3
     if len(flags) != 3 or not {flag.lower() for flag in flags} <= {"t", "f", "true", "false", "1", "0"}:
-        raise ValueError(f'{where}: expected pbc="T T T" or the like, got {match[1] or match[2]!r}. Correct it.')
+        raise ValueError(f'{where}: expected pbc="T T T" or the like, got {match[1]}. Correct it.')
     match = _STRESS.search(comment)
     values = match[1].replace(",", " ").split() if match else []
     if len(values) == 9:  # ASE keeps six of them
@@ -127,7 +127,7 @@ def _check_rows(rows: list[str], comment: str, where: str) -> None:
     match = _PROPERTIES.search(comment)
     if match is None:
         return
-    text = match[1] or match[2]
+    text = match[1].strip('"')
     names, kinds, counts = (text.split(":")[start::3] for start in range(3))
     if not (
         len(names) == len(kinds) == len(counts)

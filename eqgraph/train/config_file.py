@@ -47,7 +47,7 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     return parse_config(raw, source=str(path))
 
 
-def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
+def parse_config(raw: dict[Any, Any], source: str = "config") -> Section:
     """Validate nested dicts; like `Config(**raw)` of the task that they name, but an error is one readable line per key.
 
     Raises:
@@ -67,7 +67,7 @@ def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
         raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, raw))) from None
 
 
-def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
+def _resolve_paths(raw: dict[Any, Any], folder: Path) -> None:
     """Make the relative paths absolute, in place; values of the wrong type are left for the validation to name."""
 
     def absolute(value: Any) -> Any:
@@ -86,7 +86,7 @@ def _resolve_paths(raw: dict[str, Any], folder: Path) -> None:
                     values[key] = absolute(values[key])
 
 
-def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
+def _assign(raw: dict[Any, Any], change: dict[str, Any], override: str) -> None:
     """Put the one leaf of `change` into `raw`, making the dicts above it where they are missing."""
     ((key, value),) = change.items()
     *sections, _ = override.partition("=")[0].strip().split(".")
@@ -98,7 +98,7 @@ def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
     raw[key] = value
 
 
-def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]:
+def _explain(error: ValidationError, raw: dict[Any, Any], prefix: tuple[str, ...] = ()) -> list[str]:
     """One sentence per wrong key: what was expected, what came, what to do."""
     lines = []
     for detail in error.errors():
@@ -124,7 +124,7 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
     return lines
 
 
-def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _sections(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:
     """Section name -> its keys with their pydantic fields, for the task, the architecture and the schedule that `raw` names."""
     sections: dict[str, dict[str, Any]] = {}
     for name, field in TASKS[raw.get("task", DEFAULT_TASK)].config_class.model_fields.items():
@@ -150,7 +150,7 @@ def _nearest_task(task: Any) -> str:
     return f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
 
 
-def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+def _suggestion(keys: tuple[str, ...], raw: dict[Any, Any]) -> str:
     sections = _sections(raw)
     if len(keys) == 1:
         known = list(sections)
@@ -171,7 +171,7 @@ def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
     return f"The keys of {keys[0]} are: {', '.join(known)}."
 
 
-def _advice(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+def _advice(keys: tuple[str, ...], raw: dict[Any, Any]) -> str:
     """The description of the key, as the thing to do."""
     field = _sections(raw).get(keys[0], {}).get(keys[1]) if len(keys) > 1 else None
     return (

@@ -127,7 +127,7 @@ BROKEN = {
     "a cell with NaN": (in_frame(4, LATTICE, "nan 0 0 0 9 0 0 0 9"), r"frame 4: expected finite cell"),
     "a huge cell": (in_frame(4, LATTICE, "1e99 0 0 0 9 0 0 0 9"), r"frame 4: expected cell of at most"),
     "a misspelled cell": (in_frame(4, "Lattice", "Latice"), r"frame 4: .*cell vectors .*Lattice in extended XYZ"),
-    "pbc in words": (in_frame(4, 'pbc="T T T"', 'pbc="T T maybe"'), r"frame 4 .*expected pbc=.*'T T maybe'"),
+    "pbc in words": (in_frame(4, 'pbc="T T T"', 'pbc="T T maybe"'), r"frame 4 .*expected pbc=.*got .T T maybe."),
     "an unbalanced quotation mark": (in_frame(4, f'{LATTICE}"', LATTICE), r"in frame 4 \(line 21\)"),
     "stress of five numbers": (in_frame(4, '0.0 0.0 0.0" pbc', '0.0" pbc'), r"in frame 4 \(line 21\).*stress"),
     "stress that is not symmetric": (
