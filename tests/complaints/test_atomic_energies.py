@@ -17,7 +17,7 @@ def frame(symbols: str, index: int = 0, binding: float = -20.0) -> Frame:
 
 
 def test_a_single_composition_does_not_give_minimum_norm_e0s():
-    """MACE compute_average_E0s: of AcAc (C5H8O2 only) least squares give H -808, C -505, O -202 eV; one mean shift is no worse a fit."""
+    """MACE compute_average_E0s: of AcAc (C5H8O2 only) least squares give H -808, C -505, O -202 eV; one mean fits as well."""
     frames = [frame("C5H8O2", i, -20 + 0.1 * i) for i in range(10)]
     composition = np.array([[8, 5, 2]])
     minimum_norm = np.linalg.lstsq(composition / 15, [frames[0].energy / 15], rcond=None)[0]

@@ -18,7 +18,8 @@ def test_large_total_energies_keep_their_millielectronvolts():
     energies = [-2_000_000.001, -2_000_000.002]
     assert np.float32(energies[0]) == np.float32(energies[1]), "float32 cannot tell them apart"
     dataset = AtomsDataset(
-        [Frame(ase.Atoms("H2", [(0, 0, 0), (0, 0, z)]), energy=e) for z, e in zip((0.8, 0.9), energies)], 3.0
+        [Frame(ase.Atoms("H2", [(0, 0, 0), (0, 0, z)]), energy=e) for z, e in zip((0.8, 0.9), energies, strict=True)],
+        3.0,
     )
     assert [float(data.energy) for data in dataset] == energies
     potential = build_potential("nequip", CONFIG, [1], 3.0, [-1_000_000.0005], [1e-9], 1.0).eval()

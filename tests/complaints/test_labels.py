@@ -11,7 +11,8 @@ from torch_geometric.data import Batch
 
 from eqgraph.datasets import AtomsDataset, Frame, read_frames
 from eqgraph.models import Prediction
-from eqgraph.train import Loss, LossConfig, parse_config
+from eqgraph.train import Loss, parse_config
+from eqgraph.train.potential.config import LossConfig
 from eqgraph.train.potential.data import PotentialData
 
 FORCES = np.array([[0.1, 0.2, 0.3], [-0.1, -0.2, -0.3]])
