@@ -12,7 +12,6 @@ from torch_geometric.data import Batch
 from eqgraph.datasets import AtomsDataset, Frame, read_frames
 from eqgraph.models import Prediction
 from eqgraph.train import Loss, parse_config
-from eqgraph.train.potential.config import LossConfig
 from eqgraph.train.potential.data import PotentialData
 
 FORCES = np.array([[0.1, 0.2, 0.3], [-0.1, -0.2, -0.3]])
@@ -84,7 +83,7 @@ def test_a_missing_label_does_not_dilute_the_others():
         zeros = Prediction(
             batch.energy.clone(), torch.zeros(nodes), torch.zeros(nodes, 3).double(), torch.zeros(graphs, 3, 3)
         )
-        return float(Loss(LossConfig(energy=0.0, forces=1.0))(zeros, batch))
+        return float(Loss(energy=0.0, forces=1.0)(zeros, batch))
 
     expected = float(np.square(FORCES).mean())
     assert loss([with_forces]) == pytest.approx(expected)
