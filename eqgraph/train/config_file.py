@@ -103,7 +103,10 @@ def _explain(error: ValidationError, raw: dict[Any, Any], prefix: tuple[str, ...
     lines = []
     for detail in error.errors():
         cause = detail.get("ctx", {}).get("error")
-        keys = (*prefix, *(str(part) for part in detail["loc"] if part not in SCHEDULES))
+        loc = detail["loc"]
+        if loc[:1] == ("schedule",) and len(loc) > 1 and loc[1] in SCHEDULES:
+            loc = (loc[0], *loc[2:])  # pydantic names the member of the union too
+        keys = (*prefix, *map(str, loc))
         if isinstance(cause, ValidationError):  # of the architecture's own config
             lines += _explain(cause, raw, keys)
             continue

@@ -33,6 +33,7 @@ BROKEN = {
         "'training.output': expected text without NUL",
     ),
     "an unknown section": (GOOD + "dat:\n  train: b\n", "unknown key 'dat'. Did you mean 'data'"),
+    "a schedule as a section": (GOOD + "cosine: {}\n", "unknown key 'cosine'"),
     "an unknown key": (GOOD + "  max_epoch: 5\n", "Did you mean 'training.max_epochs'"),
     "a number as a section": (GOOD + "1: {2: 3}\n", "'1'"),
     "a number as a key": ("data: {1: 2, train: a}\ntraining: {output: r}", "'data.1'"),
