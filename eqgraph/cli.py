@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -14,6 +15,42 @@ from eqgraph.allocator import keep_freed_memory
 from eqgraph.replacing import replacing
 
 # torch and Lightning are imported by the subcommands that need them: `eqgraph --help` answers at once
+
+
+_CHECK_EXAMPLES = """\
+example:
+  eqgraph check train.xyz test.xyz --energy-key REF_energy --forces-key REF_forces --html check.html
+
+exit code: 0 fine (there may be warnings), 1 errors in the data, 2 a file cannot be read
+"""
+_TRAIN_EXAMPLES = """\
+examples:
+  eqgraph train potential.yaml
+  eqgraph train potential.yaml model.cutoff=6.0 training.output=runs/second training.max_time='1 h'
+  eqgraph train --resume runs/second
+
+potential.yaml says at least:
+  data:
+    train: my_structures.xyz
+    energy_key: REF_energy
+    forces_key: REF_forces
+  training:
+    output: runs/first
+"""
+_EVAL_EXAMPLES = """\
+examples:
+  eqgraph eval runs/first/model.eqg other.xyz --output predictions.xyz
+  eqgraph eval runs/clouds/model.eqg my_clouds --split test
+"""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Examples keep their lines; descriptions are wrapped all the same."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "example" in text.partition("\n")[0]:
+            return super()._fill_text(text, width, indent)
+        return argparse.HelpFormatter._fill_text(self, text, width, indent)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         code = _exit_code(error)
         if code is None:  # a mistake of ours: the traceback is what we need to see
             raise
-        lines = str(error).splitlines() or [type(error).__name__]
+        lines = _text(error).splitlines() or [type(error).__name__]
         if _is_unexpected(error):
             lines[-1] += (
                 f" ({type(error).__name__}; if this does not tell what is wrong, --debug shows where it comes from)"
@@ -48,11 +85,22 @@ def main(argv: list[str] | None = None) -> int:
         return code
 
 
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.EINVAL)
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _BAD_NAMES:
+        return f"Expected the name of a file, came '{error.filename}': {error.strerror.lower()}. Choose another."
+    return str(error)
+
+
 def _exit_code(error: Exception) -> int | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError | TypeError):
         return 2
     if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
         return 2  # an optional package that the data need; the message says which
+    if isinstance(error, OSError) and error.errno in _BAD_NAMES:
+        return 2
     return 1 if isinstance(error, OSError | FloatingPointError) else None
 
 
@@ -67,7 +115,10 @@ def _is_unexpected(error: Exception) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="eqgraph", description="E(3)-equivariant potentials and point-cloud classifiers."
+        prog="eqgraph",
+        description="E(3)-equivariant potentials and point-cloud classifiers.",
+        epilog="example:\n  eqgraph train potential.yaml\n\n`eqgraph command --help` has examples of each command.",
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"eqgraph {version('eqgraph')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
@@ -80,9 +131,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         help="look for mistakes in structures and labels before training on them",
         description=_check.__doc__,
-        epilog="example: eqgraph check train.xyz test.xyz --energy-key REF_energy --forces-key REF_forces --html check.html\n\n"
-        "exit code: 0 fine (there may be warnings), 1 errors in the data, 2 a file cannot be read",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_CHECK_EXAMPLES,
+        formatter_class=_Help,
     )
     check.add_argument(
         "data", type=Path, nargs="+", help="structures in any format that ASE reads; the first is what one trains on"
@@ -106,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         description=_train.__doc__,
         usage="eqgraph train config.yaml [section.key=value ...]\n"
         "       eqgraph train --resume RUN [--allow-changes] [section.key=value ...]",
+        epilog=_TRAIN_EXAMPLES,
+        formatter_class=_Help,
     )
     train.add_argument("config", nargs="?", help="YAML file; left out with --resume")
     train.add_argument(
@@ -128,7 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser(
-        "eval", parents=[common], help="errors of a model on labelled structures or clouds", description=_eval.__doc__
+        "eval",
+        parents=[common],
+        help="errors of a model on labelled structures or clouds",
+        description=_eval.__doc__,
+        epilog=_EVAL_EXAMPLES,
+        formatter_class=_Help,
     )
     evaluate.add_argument("model", type=Path, help="model file that `eqgraph train` wrote (*.eqg)")
     evaluate.add_argument("data", type=Path, help="structures in any format that ASE reads, or point clouds")
@@ -238,28 +295,30 @@ def _eval_points(arguments: argparse.Namespace) -> int:
     for table in evaluation_tables(evaluation.scores, evaluation.classes, arguments.data.stem):
         console.print(table.rich())
     write_class_predictions(output, evaluation)
-    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False)
+    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 
 def _eval_potential(arguments: argparse.Namespace) -> int:
     from eqgraph.datasets import AtomsDataset
-    from eqgraph.models import load_potential
+    from eqgraph.models import load_potential, training_section
     from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
 
     output = _output(arguments, ".xyz")
     potential, header = load_potential(arguments.model, choose_device(arguments.device))
-    trained = header["metadata"].get("training", {}).get("data", {})
+    trained = training_section(header, "data")
     given = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress", "virial", "dipole")}
     keys = {f"{name}_key": key or trained.get(f"{name}_key", name) for name, key in given.items()}
     asked = [["stress" if name == "virial" else name] for name, key in given.items() if key]
     frames = read_labelled([arguments.data], keys, ["energy", "forces"], *asked)
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
-    evaluation = evaluate(potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress)
+    evaluation = evaluate(
+        potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress, progress=True
+    )
     console = _console()
     console.print(error_table({arguments.data.stem: evaluation.errors}))
     write_predictions(output, frames, evaluation)
-    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False)
+    console.print(f"Predictions: {output}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

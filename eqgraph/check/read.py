@@ -44,7 +44,7 @@ def read_file(path: str | Path, keys: Mapping[str, str]) -> tuple[DataFile, list
     frames: list[Frame] = []
     problems = [("frame", index, message) for index, message in broken]
     for index, atoms in structures:
-        frame, found = _frame(atoms, index, keys, f"{path}, frame {index}")
+        frame, found = _frame(atoms, index, keys, str(path))
         problems += [(name, index, message) for name, message in found]
         if frame is not None:
             frames.append(frame)
@@ -53,25 +53,25 @@ def read_file(path: str | Path, keys: Mapping[str, str]) -> tuple[DataFile, list
 
 
 def _frame(
-    atoms: ase.Atoms, index: int, keys: Mapping[str, str], where: str
+    atoms: ase.Atoms, index: int, keys: Mapping[str, str], source: str
 ) -> tuple[Frame | None, list[tuple[str, str]]]:
     """The frame with its good labels (None if the structure itself is bad), and what is wrong."""
     try:
-        return frame_from_atoms(atoms, index, dict(keys), where), []
+        return frame_from_atoms(atoms, index, dict(keys), source), []
     except (ValueError, TypeError):
         pass  # which labels are wrong is found one by one
     try:
-        frame_from_atoms(atoms, index, {}, where)
+        frame_from_atoms(atoms, index, {}, source)
     except (ValueError, TypeError) as error:
         return None, [("structure", str(error))]
     good, problems = {}, []
     for name, key in keys.items():
         try:
-            frame_from_atoms(atoms, index, {name: key}, where)
+            frame_from_atoms(atoms, index, {name: key}, source)
             good[name] = key
         except (ValueError, TypeError) as error:
             problems.append((name, str(error)))
-    return frame_from_atoms(atoms, index, good, where), problems
+    return frame_from_atoms(atoms, index, good, source), problems
 
 
 def _grouped(problems: Sequence[tuple[str, int, str]], file: str, num_frames: int) -> Iterator[Finding]:

@@ -2,21 +2,16 @@
 
 import copy
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch_geometric.data import Data
 
 from eqgraph.graph import from_ase
 
 from .frame import Frame
-
-_QUIET_SECONDS = 1.0
-"""How long it takes before there is a progress bar."""
+from .progress import with_progress
 
 
 class AtomsDataset(torch.utils.data.Dataset):
@@ -43,19 +38,7 @@ class AtomsDataset(torch.utils.data.Dataset):
 
     def __init__(self, frames: Sequence[Frame], cutoff: float) -> None:
         self.frames, self.cutoff = list(frames), float(cutoff)
-        self._graphs = []
-        progress = Progress(console=Console(stderr=True))
-        task = progress.add_task("Neighbor lists", total=len(self.frames))
-        start = time.monotonic()
-        try:
-            for frame in self.frames:
-                self._graphs.append(_labelled_graph(frame, self.cutoff))
-                progress.advance(task)
-                if not progress.live.is_started and time.monotonic() - start > _QUIET_SECONDS:
-                    progress.start()
-        finally:
-            if progress.live.is_started:
-                progress.stop()
+        self._graphs = [_labelled_graph(frame, self.cutoff) for frame in with_progress(self.frames, "Neighbor lists")]
 
     def __len__(self) -> int:
         return len(self._graphs)
@@ -86,7 +69,7 @@ def _labelled_graph(frame: Frame, cutoff: float) -> Data:
     try:
         data = from_ase(frame.atoms, cutoff)
     except ValueError as error:
-        raise ValueError(f"Frame {frame.index}: {error}") from error
+        raise ValueError(f"{frame.place}: {error}") from error
     labels = {
         "energy": ((1,), frame.energy),
         "forces": (data.pos.shape, frame.forces),

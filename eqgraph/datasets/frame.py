@@ -25,6 +25,7 @@ class Frame:
         stress: symmetric stress [eV/Å³] in ASE's sign, None if there is none.
         dipole: dipole moment [e·Å], None if there is none.
         weight: how much the structure counts in the loss.
+        source: the file that it comes from, for messages.
 
     Example:
         >>> frame = Frame(ase.Atoms("H"), energy=-13.6)
@@ -39,11 +40,17 @@ class Frame:
     stress: Float[np.ndarray, "3 3"] | None = field(default=None, repr=False)
     dipole: Float[np.ndarray, "3"] | None = field(default=None, repr=False)
     weight: float = field(default=1.0, repr=False)
+    source: str | None = field(default=None, repr=False)
 
     @property
     def virial(self) -> Float[np.ndarray, "3 3"] | None:
         """-stress · volume [eV], None if there is no stress."""
         return None if self.stress is None else -self.stress * self.atoms.get_volume()
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, in the words of messages."""
+        return f"frame {self.index}" if self.source is None else f"{self.source}, frame {self.index}"
 
     @property
     def is_isolated_atom(self) -> bool:

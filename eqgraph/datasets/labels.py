@@ -8,6 +8,8 @@ import numpy as np
 
 _SAME = {"rtol": 1e-9, "atol": 1e-6}
 """Differences that come from the digits that text formats keep."""
+_LARGEST = 1e7
+"""Of a label, in eV and Å, per atom: all electrons of the heaviest element together have less than 2e6 eV."""
 
 
 def label_sources(atoms: ase.Atoms) -> Iterator[tuple[str, dict]]:
@@ -75,7 +77,7 @@ def has_stale_results(atoms: ase.Atoms) -> bool:
 
 
 def _energy(value: object, key: str, where: str, num_atoms: int) -> float:
-    array = _numbers(value, key, where)
+    array = _numbers(value, key, where, num_atoms)
     if array.size != 1:
         raise ValueError(
             f"{where}: expected the energy {key!r} to be one number [eV], got shape {array.shape}. Choose the key of "
@@ -85,7 +87,7 @@ def _energy(value: object, key: str, where: str, num_atoms: int) -> float:
 
 
 def _forces(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
-    array = _numbers(value, key, where)
+    array = _numbers(value, key, where, num_atoms)
     if array.shape != (num_atoms, 3):
         raise ValueError(
             f"{where}: expected forces {key!r} of shape ({num_atoms}, 3), one vector [eV/Å] per atom, got shape "
@@ -95,7 +97,7 @@ def _forces(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
 
 
 def _dipole(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
-    array = _numbers(value, key, where)
+    array = _numbers(value, key, where, num_atoms)
     if array.shape not in ((3,), (1, 3)):
         raise ValueError(
             f"{where}: expected the dipole {key!r} as one vector of 3 numbers [e·Å], got shape {array.shape}. Remove or repair "
@@ -105,15 +107,15 @@ def _dipole(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
 
 
 def _stress(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
-    return _symmetric(value, key, where, "stress", "eV/Å³")
+    return _symmetric(value, key, where, "stress", "eV/Å³", num_atoms)
 
 
 def _virial(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
-    return _symmetric(value, key, where, "virial", "eV")
+    return _symmetric(value, key, where, "virial", "eV", num_atoms)
 
 
-def _symmetric(value: object, key: str, where: str, name: str, unit: str) -> np.ndarray:
-    array = _numbers(value, key, where)
+def _symmetric(value: object, key: str, where: str, name: str, unit: str, num_atoms: int) -> np.ndarray:
+    array = _numbers(value, key, where, num_atoms)
     if array.shape == (6,):  # Voigt order xx, yy, zz, yz, xz, xy
         array = array[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
     if array.shape not in ((9,), (3, 3)):
@@ -139,7 +141,7 @@ _PARSERS: dict[str, Callable] = {
 }
 
 
-def _numbers(value: object, key: str, where: str) -> np.ndarray:
+def _numbers(value: object, key: str, where: str, num_atoms: int) -> np.ndarray:
     try:
         array = np.array(value)
     except ValueError:  # rows of different lengths
@@ -147,6 +149,11 @@ def _numbers(value: object, key: str, where: str) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise ValueError(
             f"{where}: expected numbers for {key!r}, got {value!r:.80}. Repair the structure or choose another key."
+        )
+    if array.size and np.abs(array[np.isfinite(array)]).max(initial=0) > _LARGEST * num_atoms:
+        raise ValueError(
+            f"{where}: expected numbers of at most {_LARGEST:g} per atom in eV and Å for {key!r}, got {np.abs(array).max():g}. Look at "
+            "the units, and remove or repair the structure."
         )
     num_bad = np.count_nonzero(~np.isfinite(array))
     if num_bad:

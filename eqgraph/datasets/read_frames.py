@@ -1,6 +1,7 @@
 """Structures and labels from everything that ASE reads. Units are eV, Å, eV/Å, eV/Å³: converted here if ever."""
 
 import difflib
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -12,15 +13,23 @@ import ase.io
 import numpy as np
 from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import chemical_symbols
 from ase.io.formats import filetype
+
+from eqgraph.graph import MIN_THICKNESS
 
 from .frame import Frame
 from .labels import find_label, has_stale_results, label_sources
+from .progress import with_progress
+from .refuse_code import refuse_code
 from .virial import stress_of
 from .weight import find_weight
+from .xyz_frames import check_xyz, xyz_frames
 
 _LABELS = ("energy", "forces", "stress", "virial", "dipole")
 _REQUIRABLE = ("energy", "forces", "stress", "dipole")
+LARGEST_LENGTH = 1e7
+"""Å; with float64, neighbors are found exactly enough up to here, and what is larger is a mistake."""
 
 
 def read_frames(
@@ -99,9 +108,7 @@ def frames_from_atoms(
     """
     keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key, virial_key, dipole_key), strict=True))
     _check_arguments(keys, require)
-    frames = [
-        frame_from_atoms(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)
-    ]
+    frames = [frame_from_atoms(atoms, index, keys, source) for index, atoms in enumerate(structures)]
     if not frames:
         raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
     for name in require:
@@ -114,62 +121,97 @@ def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty or ASE cannot read it.
+        ValueError: if the file is empty, may contain code, or ASE cannot read it.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
+    refuse_code(path)
+    format = _format(path)
+    num_frames = check_xyz(path) if format == "extxyz" else None
     try:
-        return list(_read(path))
+        return list(with_progress(_read(path, format), f"Reading {path.name}", num_frames))
     except Exception as error:  # ASE's readers raise whatever their parsing runs into
         raise ValueError(
             f"Expected '{path}' to be a file that ase.io.read reads (extended XYZ, for example), got "
-            f"{type(error).__name__}: {error}. Repair or convert the file."
+            f"{type(error).__name__}{_in_frame(path, format)}: {error}. Repair or convert the file."
         ) from error
 
 
-def _read(path: Path) -> Iterator[ase.Atoms]:
-    if path.is_file() and filetype(str(path)) in ("db", "json"):
+def _format(path: Path) -> str | None:
+    """ASE's name of the format of a file; None if it is a folder or ASE does not know it."""
+    try:
+        return filetype(str(path)) if path.is_file() else None
+    except Exception:  # said by ase.io.read
+        return None
+
+
+def _in_frame(path: Path, format: str | None) -> str:
+    """Which frame ASE cannot read, where it does not say so itself."""
+    if format != "extxyz":
+        return ""
+    for frame in xyz_frames(path):
+        try:
+            ase.io.read(io.StringIO(frame.text), ":", format="extxyz")
+        except Exception:  # the same as that of the whole file
+            return f" in frame {frame.index} (line {frame.line})"
+    return ""
+
+
+def _read(path: Path, format: str | None) -> Iterator[ase.Atoms]:
+    if format in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
         with ase.db.connect(str(path), serial=True) as database:
             for row in database.select():
                 yield row.toatoms(add_additional_information=True)
     else:
-        yield from ase.io.read(path, ":", do_not_split_by_at_sign=True)
+        yield from ase.io.iread(path, ":", do_not_split_by_at_sign=True)
 
 
-def frame_from_atoms(atoms: object, index: int, keys: dict[str, str], where: str) -> Frame:
+def frame_from_atoms(atoms: object, index: int, keys: dict[str, str], source: str) -> Frame:
     """One structure with its labels.
 
     Args:
         atoms: the structure, ase.Atoms.
         index: its place in its file, counted from 0.
-        keys: "energy", "forces" and "stress", or some of them -> under which name they are stored.
-        where: the structure's name in messages.
+        keys: names of labels, or of some of them -> under which name they are stored.
+        source: where the structures come from, for messages.
 
     Raises:
         TypeError, ValueError: for the reasons of frames_from_atoms.
     """
+    where = f"{source}, frame {index}"
     if not isinstance(atoms, ase.Atoms):
         raise TypeError(f"{where}: expected ase.Atoms, got {type(atoms).__name__}. Pass a list of ase.Atoms.")
     if len(atoms) == 0:
         raise ValueError(f"{where}: expected at least one atom, got none. Remove the frame.")
-    if not (atoms.numbers > 0).all():
+    if ((atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))).any():
         raise ValueError(
-            f"{where}: expected chemical elements, got {atoms.symbols}. Remove atoms of the dummy element X."
+            f"{where}: expected chemical elements, got the atomic numbers {sorted(set(atoms.numbers.tolist()))}. Remove atoms of the "
+            "dummy element X (0), and repair the others."
         )
     for name, numbers in (("positions", atoms.positions), ("cell", atoms.cell.array)):
         if not np.isfinite(numbers).all():
             raise ValueError(
                 f"{where}: expected finite {name}, got NaN or infinite numbers. Remove or repair the frame."
             )
+        if np.abs(numbers).max(initial=0) > LARGEST_LENGTH:
+            raise ValueError(
+                f"{where}: expected {name} of at most {LARGEST_LENGTH:g} Å, got {np.abs(numbers).max():g}. Remove or repair the frame."
+            )
+    periodic = atoms.cell.array[atoms.pbc]
+    if len(periodic) and np.linalg.svd(periodic, compute_uv=False).min() < MIN_THICKNESS:
+        raise ValueError(
+            f"{where}: expected linearly independent cell vectors [Å] where pbc={atoms.pbc.tolist()}, got "
+            f"{atoms.cell.array.tolist()}. Set the cell (Lattice in extended XYZ), or pbc=False where there is none."
+        )
     labels = {name: find_label(atoms, name, key, where) for name, key in keys.items()}
     labels["stress"] = stress_of(atoms, labels.get("stress"), labels.pop("virial", None), keys, where)
     if not _has_dipole(atoms):
         labels["dipole"] = None
-    return Frame(_copy(atoms), index, weight=find_weight(atoms, where), **labels)
+    return Frame(_copy(atoms), index, weight=find_weight(atoms, where), source=source, **labels)
 
 
 def _has_dipole(atoms: ase.Atoms) -> bool:

@@ -15,7 +15,7 @@ from .point_graph import Level, knn_levels, same_levels
 from .potential import Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
-from .tensors_file import read_header
+from .tensors_file import read_header, training_section
 
 __all__ = [
     "CLASSIFIERS",
@@ -46,4 +46,5 @@ __all__ = [
     "same_levels",
     "save_classifier",
     "save_potential",
+    "training_section",
 ]

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from eqgraph.nn import BesselBasis, Interaction, PolynomialCutoff
@@ -13,6 +13,7 @@ from eqgraph.o3.blocks import from_flat, join, to_blocks
 from eqgraph.ops import Edges, NodeGroups
 
 from .hidden_irreps import checked_dipole, hidden_irreps, readout_irreps
+from .sizes import Depth, Width
 
 
 class NequIPConfig(BaseModel):
@@ -20,16 +21,14 @@ class NequIPConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_layers: PositiveInt = Field(
-        4, description="message-passing layers; atoms up to num_layers · cutoff apart interact"
-    )
-    num_features: PositiveInt = Field(32, description="channels per irrep")
+    num_layers: Depth = Field(4, description="message-passing layers; atoms up to num_layers · cutoff apart interact")
+    num_features: Width = Field(32, description="channels per irrep")
     lmax: int = Field(2, ge=0, le=8, description="highest degree of features and spherical harmonics")
     parity: bool = Field(
         False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ..."
     )
-    num_radial: PositiveInt = Field(8, description="Bessel functions")
-    radial_hidden: list[PositiveInt] = Field([64, 64], description="hidden widths of the radial networks")
+    num_radial: Width = Field(8, description="Bessel functions")
+    radial_hidden: list[Width] = Field([64, 64], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial cutoff")
     backend: Literal["auto", "reference", "cpu", "gpu"] = Field(
         "auto", description="implementation of the convolutions"

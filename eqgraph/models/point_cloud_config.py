@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from .sizes import Width
+
 
 class PointCloudConfig(BaseModel):
     """Graphs and heads of point clouds; the fields of the architecture (num_layers among them) stand beside these.
@@ -19,7 +21,7 @@ class PointCloudConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_neighbors: PositiveInt | list[PositiveInt] = Field(
+    num_neighbors: Width | list[Width] = Field(
         16, description="nearest neighbors of each point, itself among them: one number, or one for each layer"
     )
     num_points: list[PositiveInt | None] | None = Field(
@@ -33,11 +35,11 @@ class PointCloudConfig(BaseModel):
     invariants: Literal["norm", "power", "bispectrum"] = Field(
         "norm", description="what features are turned into before classes are told: norms, power spectrum or bispectrum"
     )
-    num_invariant_channels: PositiveInt = Field(
+    num_invariant_channels: Width = Field(
         64,
         description="channels per irrep from which invariants are made (at most 16 for a power spectrum, 4 for a bispectrum)",
     )
-    head_hidden: list[PositiveInt] = Field([128], description="hidden widths of the network from invariants to classes")
+    head_hidden: list[Width] = Field([128], description="hidden widths of the network from invariants to classes")
     dropout: float = Field(
         0.3, ge=0, lt=1, description="fraction of the hidden numbers of that network dropped in training"
     )

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
 from eqgraph.nn import AttentionConv
@@ -11,6 +11,7 @@ from eqgraph.o3 import Irreps
 from .hidden_irreps import checked_dipole
 from .level_network import EdgeFeatures, LevelLayer, LevelNetwork
 from .point_graph import Level
+from .sizes import Depth, Width
 
 
 class SE3TransformerConfig(BaseModel):
@@ -18,16 +19,16 @@ class SE3TransformerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_layers: PositiveInt = Field(3, description="attention layers")
-    num_features: PositiveInt = Field(32, description="channels per irrep")
-    num_heads: PositiveInt = Field(4, description="attention heads; divides num_features")
-    num_key_features: PositiveInt = Field(2, description="channels per irrep of the keys of one head")
+    num_layers: Depth = Field(3, description="attention layers")
+    num_features: Width = Field(32, description="channels per irrep")
+    num_heads: Width = Field(4, description="attention heads; divides num_features")
+    num_key_features: Width = Field(2, description="channels per irrep of the keys of one head")
     lmax: int = Field(2, ge=0, le=8, description="highest degree of features and spherical harmonics")
     parity: bool = Field(
         False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ..."
     )
-    num_radial: PositiveInt = Field(8, description="Bessel functions of the distance")
-    radial_hidden: list[PositiveInt] = Field([32], description="hidden widths of the radial networks")
+    num_radial: Width = Field(8, description="Bessel functions of the distance")
+    radial_hidden: list[Width] = Field([32], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial envelope")
     nonlinearity: Literal["gate", "norm", "s2"] = Field(
         "norm", description="what ends a layer: norm (as published), gate or s2"

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from eqgraph.nn import TensorProductConv
@@ -11,6 +11,7 @@ from eqgraph.o3 import Irreps, Linear
 from .hidden_irreps import checked_dipole
 from .level_network import EdgeFeatures, LevelLayer, LevelNetwork
 from .point_graph import Level
+from .sizes import Depth, Width
 
 _LANES = 8
 """Channels that kernels compute at a time."""
@@ -21,14 +22,14 @@ class TensorFieldNetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_layers: PositiveInt = Field(3, description="convolutions")
-    num_features: PositiveInt = Field(32, description="channels per irrep")
+    num_layers: Depth = Field(3, description="convolutions")
+    num_features: Width = Field(32, description="channels per irrep")
     lmax: int = Field(2, ge=0, le=8, description="highest degree of features and spherical harmonics")
     parity: bool = Field(
         False, description="carry both parities of every l; if false, only that of Y_l: 0e, 1o, 2e ..."
     )
-    num_radial: PositiveInt = Field(8, description="Bessel functions of the distance")
-    radial_hidden: list[PositiveInt] = Field([32], description="hidden widths of the radial networks")
+    num_radial: Width = Field(8, description="Bessel functions of the distance")
+    radial_hidden: list[Width] = Field([32], description="hidden widths of the radial networks")
     cutoff_power: int = Field(6, ge=2, description="power p of the polynomial envelope")
     nonlinearity: Literal["gate", "norm", "s2"] = Field("gate", description="what ends a layer: gate, norm or s2")
     normalization: str = Field("none", description="per-irrep normalization before it: none, layer, rms, batch ...")

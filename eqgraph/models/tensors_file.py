@@ -54,6 +54,18 @@ def read_header(path: str | os.PathLike, who: str = "read_header") -> dict:
     return _read(path, who, tensors_too=False)[1]
 
 
+def training_section(header: dict, name: str) -> dict:
+    """A section of the config that a model was trained with; empty where the file has none.
+
+    Example:
+        >>> training_section({"metadata": {"training": {"data": {"energy_key": "E"}}}}, "data")
+        {'energy_key': 'E'}
+    """
+    training = header.get("metadata", {}).get("training")
+    section = training.get(name) if isinstance(training, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
 def read_model(
     path: str | os.PathLike, expected_format: str, build: Callable[[dict], Built], who: str
 ) -> tuple[Built, dict]:
@@ -77,7 +89,7 @@ def read_model(
             raise ValueError("the weights are not those that were written: the file is damaged")
         model = build(header)
         model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, ValidationError) as error:
         raise ValueError(
             f"{who}: expected a model that eqgraph {eqgraph.__version__} can read, but '{path}' does not fit ({error}). Use "
             "the version that wrote it, or train anew."
@@ -104,7 +116,25 @@ def _read(path: str | os.PathLike, who: str, tensors_too: bool = True) -> tuple[
             f"{who}: expected an eqgraph model, but '{path}' is a safetensors file without an eqgraph header. Give a file "
             "that `eqgraph train` wrote."
         )
-    return tensors, json.loads(text)
+    return tensors, _header(text, path, who)
+
+
+def _header(text: str, path: Path, who: str) -> dict:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        header, what = None, str(error)
+    else:
+        what = "another"
+    if not (
+        isinstance(header, dict)
+        and isinstance(header.get("format"), str)
+        and isinstance(header.get("metadata", {}), dict)
+    ):
+        raise ValueError(
+            f"{who}: expected an eqgraph model with a header in JSON, but that of '{path}' is {what}. Copy it again, or train anew."
+        )
+    return header
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:

@@ -62,4 +62,4 @@ def write_page(path: str | Path, title: str, parts: Iterable[str]) -> None:
     """
     text = _PAGE.format(title=html.escape(title), parts="\n".join(parts))
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from .plain_text import plain
+
 
 class PlainTable(NamedTuple):
     """A table of texts; the first column names the rows."""
@@ -18,11 +20,11 @@ class PlainTable(NamedTuple):
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=plain(self.title), title_justify="left")
         for number, name in enumerate(self.header):
-            table.add_column(name, justify="right" if number else "left", overflow="fold")
+            table.add_column(plain(name), justify="right" if number else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(plain, row))
         return table
 
     def html(self) -> str:

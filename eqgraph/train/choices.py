@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from eqgraph.report import plain
+
 
 def choices_table(choices: dict[str, str]) -> Table:
     """What a training is about to do: nothing is chosen silently."""
@@ -11,5 +13,5 @@ def choices_table(choices: dict[str, str]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in choices.items():
-        table.add_row(name, value)
+        table.add_row(name, plain(value))
     return table

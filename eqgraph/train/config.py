@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,6 +18,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    field_validator,
     model_validator,
 )
 
@@ -60,6 +62,10 @@ def seconds(time: Any) -> float:
     return total
 
 
+_LONGEST_NAME = 150
+"""Bytes: file systems allow 255, of which a part is for what stands before and after it."""
+
+
 def name_in_file(name: str) -> str:
     """The name of a set of structures as a part of a file name.
 
@@ -67,7 +73,10 @@ def name_in_file(name: str) -> str:
         >>> name_in_file("PBE0/300 K")
         'PBE0_300_K'
     """
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    if len(kept.encode()) <= _LONGEST_NAME:
+        return kept
+    return f"{kept[:30]}_{hashlib.sha256(kept.encode()).hexdigest()[:16]}"  # 30 letters are at most 120 bytes
 
 
 def _paths(value: Any) -> Any:
@@ -135,6 +144,21 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_value(cls, value: Any, info: Any) -> Any:
+        """Refuse what would be understood, but not as it was meant, or would be understood too late."""
+        annotation = cls.model_fields[info.field_name].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return value  # a section, which looks at its own keys
+        if isinstance(value, bool) and "bool" not in str(annotation):
+            raise ValueError("something other than a truth value (YAML reads yes, no, on and off as such)")
+        inner = value.items() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        texts = [value, *(part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,)))]
+        if any(isinstance(text, str | Path) and "\0" in str(text) for text in texts):
+            raise ValueError("text without NUL characters")  # no file has such a name
+        return value
+
 
 class ModelSection(Section):
     """Which architecture, and (in the same section) the keys of that architecture's own config."""
@@ -196,7 +220,8 @@ SCHEDULES = {"plateau": PlateauSchedule, "cosine": CosineSchedule, "constant": C
 
 def schedule_name(value: Any) -> Any:
     """Which schedule a section (a dict or one of the classes) asks for."""
-    return value.get("name", "cosine") if isinstance(value, dict) else getattr(value, "name", None)
+    name = value.get("name", "cosine") if isinstance(value, dict) else getattr(value, "name", None)
+    return name if name is None else str(name)
 
 
 ScheduleConfig = Annotated[
@@ -215,8 +240,11 @@ class TrainingConfig(Section):
     seed: int = Field(
         0, ge=0, lt=2**32, description="seed of the weights, of the split and of the order of the structures"
     )
-    seeds: PositiveInt = Field(
-        1, description="runs with the seeds seed, seed + 1 and so on, each in a directory of its own (seed_0, ...)"
+    seeds: int = Field(
+        1,
+        gt=0,
+        le=1000,
+        description="runs with the seeds seed, seed + 1 and so on, each in a directory of its own (seed_0, ...)",
     )
     keep: Literal["best_valid", "final"] = Field(
         "best_valid", description="the model that is kept and evaluated: best_valid or that of the final epoch"

@@ -47,7 +47,7 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     return parse_config(raw, source=str(path))
 
 
-def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
+def parse_config(raw: dict[Any, Any], source: str = "config") -> Section:
     """Validate nested dicts; like `Config(**raw)` of the task that they name, but an error is one readable line per key.
 
     Raises:
@@ -67,7 +67,7 @@ def parse_config(raw: dict[str, Any], source: str = "config") -> Section:
         raise ValueError("\n".join(f"{source}: {line}" for line in _explain(error, raw))) from None
 
 
-def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
+def _assign(raw: dict[Any, Any], change: dict[str, Any], override: str) -> None:
     """Put the one leaf of `change` into `raw`, making the dicts above it where they are missing."""
     ((key, value),), top = change.items(), raw
     *sections, _ = override.partition("=")[0].strip().split(".")
@@ -81,12 +81,15 @@ def _assign(raw: dict[str, Any], change: dict[str, Any], override: str) -> None:
     raw[key] = value
 
 
-def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[str]:
+def _explain(error: ValidationError, raw: dict[Any, Any], prefix: tuple[str, ...] = ()) -> list[str]:
     """One sentence per wrong key: what was expected, what came, what to do."""
     lines = []
     for detail in error.errors():
         cause = detail.get("ctx", {}).get("error")
-        keys = _as_written((*prefix, *(part for part in detail["loc"] if part not in SCHEDULES)), raw)
+        loc = detail["loc"]
+        if loc[:1] == ("schedule",) and len(loc) > 1 and loc[1] in SCHEDULES:
+            loc = (loc[0], *loc[2:])  # pydantic names the member of the union too
+        keys = _as_written((*prefix, *loc), raw)
         if isinstance(cause, ValidationError):  # of the architecture's own config
             lines += _explain(cause, raw, keys)
             continue
@@ -97,13 +100,13 @@ def _explain(error: ValidationError, raw: dict[str, Any], prefix: tuple[str, ...
             lines.append(f"expected '{name}', came nothing. {_advice(keys, raw)}")
         else:
             expected = str(cause) if cause else re.sub(r"^\w+ should be ", "", detail["msg"]).split(",")[0]
-            if detail["type"] == "path_type":
-                expected = "a path"
             if detail["type"] == "literal_error":
                 expected = detail["ctx"]["expected"]
+            if detail["type"] == "path_type":
+                expected = "a path"
             if detail["type"].startswith("union_tag"):
                 name, came, expected = f"{name}.name", schedule_name(came), "one of " + ", ".join(SCHEDULES)
-            lines.append(f"'{name}': expected {expected}, came {came!r}. {_advice(keys, raw)}")
+            lines.append(f"'{name}': expected {expected}, came {came!r:.200}. {_advice(keys, raw)}")
     return lines
 
 
@@ -166,7 +169,7 @@ def _nearest_task(task: Any) -> str:
     return f"Did you mean '{nearest[0]}'?" if nearest else "Choose one of these."
 
 
-def _suggestion(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+def _suggestion(keys: tuple[str, ...], raw: dict[Any, Any]) -> str:
     sections = _sections(raw)
     if len(keys) == 1:
         known = list(sections)

@@ -21,7 +21,7 @@ def resolve_paths(raw: dict[str, Any], folder: Path) -> None:
 
     def absolute(value: Any) -> Any:
         if isinstance(value, str):
-            return os.path.normpath(folder / Path(value).expanduser())
+            return os.path.normpath(folder / os.path.expanduser(value))  # of an unknown user it stays as it is
         if isinstance(value, list):
             return [absolute(entry) for entry in value]
         if isinstance(value, dict):

@@ -67,9 +67,10 @@ class RunDirectory:
             ValueError: if it holds a run and `overwrite` is not set.
             NotADirectoryError: if the path is a file.
         """
-        if self.path.exists() and not self.path.is_dir():
+        there = next((path for path in (self.path, *self.path.absolute().parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
             raise NotADirectoryError(
-                f"Expected a directory as training.output, '{self.path}' is a file. Choose another path."
+                f"Expected a directory as training.output, '{there}' is a file. Choose another path."
             )
         if not config.training.overwrite and (found := self._found()):
             raise ValueError(

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eqgraph.replacing import replacing
+from eqgraph.report import plain
 
 from .output import RunDirectory
 from .start import Start, nothing
@@ -50,7 +51,7 @@ def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: 
     found = [task.numbers(result.errors) for result in results]
     console.print(_table(task, found))
     _write(output.seeds, task, found)
-    console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False)
+    console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False, markup=False)
     return FitResult(output.path, results[0].model, results[0].errors, results[0].history, results)
 
 
@@ -79,12 +80,15 @@ def _table(task: Task, found: list[dict[tuple[str, ...], float]]) -> Table:
     table.add_column("deviation", justify="right")
     for names in found[0]:
         mean, deviation = mean_and_deviation([numbers[names] for numbers in found])
-        table.add_row(*names, f"{mean:.4g}", f"± {deviation:.2g}")
+        table.add_row(*map(plain, names), f"{mean:.4g}", f"± {deviation:.2g}")
     return table
 
 
 def _write(path: Path, task: Task, found: list[dict[tuple[str, ...], float]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow((*task.number_names, "mean", "deviation", *(f"seed_{index}" for index in range(len(found)))))
         for names in found[0]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+_LARGEST = 100_000
+"""Values: aliases of aliases make many of a short text."""
+_DEEPEST = 100
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -15,6 +20,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r:.80}", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"key '{key}' appears twice", problem_mark=key_node.start_mark)
             seen.add(key)
@@ -45,10 +52,36 @@ def parse_yaml(text: str, source: str) -> Any:
         ValueError: if it is not YAML; starts with `source`.
     """
     try:
-        return yaml.load(text, _UniqueKeyLoader)
+        value = yaml.load(text, _UniqueKeyLoader)
+    except yaml.constructor.ConstructorError as error:
+        mark = error.problem_mark
+        raise ValueError(
+            f"{source}: expected plain text, numbers, lists and mappings, came {error.problem} in line {mark.line + 1}, column "
+            f"{mark.column + 1}. Tags are not evaluated: write the value itself."
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ValueError(f"{source}: expected YAML, came {error.problem}{where}. Correct that line.") from None
     except yaml.YAMLError as error:
-        raise ValueError(f"{source}: expected YAML, came {error}. Correct it.") from None
+        raise ValueError(f"{source}: expected YAML, came {' '.join(str(error).split())}. Correct it.") from None
+    except Exception as error:  # PyYAML reads dates, numbers and nested brackets without looking at them first
+        raise ValueError(
+            f"{source}: expected YAML, came a value that cannot be read ({type(error).__name__}: {str(error)[:200]}). Correct it, or "
+            "put text between quotation marks."
+        ) from None
+    _check_size(value, source)
+    return value
+
+
+def _check_size(value: Any, source: str) -> None:
+    todo, number = [(value, 0)], 0
+    while todo:
+        value, depth = todo.pop()
+        number += 1
+        if number > _LARGEST or depth > _DEEPEST:
+            raise ValueError(
+                f"{source}: expected at most {_LARGEST} values nested {_DEEPEST} deep, came more (aliases of aliases?). Write them out."
+            )
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | set | tuple) else ()
+        todo += [(entry, depth + 1) for entry in inner]

@@ -5,7 +5,7 @@ import torch
 from ase import Atoms
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset, Frame, atoms_dataset
+from eqgraph.datasets import AtomsDataset, Frame, progress
 from eqgraph.graph import from_ase
 
 WATER = ase.build.molecule("H2O")
@@ -65,13 +65,13 @@ def test_statistics_of_isolated_atoms():
 def test_progress_bar_only_if_it_takes_long(monkeypatch, capsys):
     AtomsDataset(FRAMES, 3.0)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(atoms_dataset, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
     AtomsDataset(FRAMES, 3.0)
     assert "Neighbor lists" in capsys.readouterr().err
 
 
 def test_names_the_frame_that_makes_no_graph():
-    with pytest.raises(ValueError, match="Frame 7: from_ase: expected atoms at different places"):
+    with pytest.raises(ValueError, match="frame 7: from_ase: expected atoms at different places"):
         AtomsDataset([*FRAMES, Frame(Atoms("H2"), 7)], 3.0)
-    with pytest.raises(ValueError, match="Frame 8: neighbor_list: expected linearly independent cell vectors"):
+    with pytest.raises(ValueError, match="frame 8: neighbor_list: expected linearly independent cell vectors"):
         AtomsDataset([Frame(Atoms("H", pbc=True), 8)], 3.0)

@@ -199,7 +199,7 @@ def test_empty_file(tmp_path):
 )
 def test_unreadable_file(tmp_path, name, content):
     (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=r"to be a file that ase.io.read reads"):
+    with pytest.raises(ValueError, match=r"to be a file that ase.io.read reads|frame 0 \(line 1\): expected"):
         read_frames(tmp_path / name)
 
 
@@ -358,7 +358,9 @@ def test_no_frames(tmp_path):
 
 
 def test_dummy_atoms():
-    with pytest.raises(ValueError, match="frame 0: expected chemical elements, got X"):
+    with pytest.raises(
+        ValueError, match=r"frame 0: expected chemical elements, got the atomic numbers \[0, 1\]. Remove"
+    ):
         frames_from_atoms([Atoms("XH", [[0, 0, 0], [0, 0, 1]])])
 
 

@@ -70,11 +70,12 @@ def _read_npz(path: Path) -> Cloud:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        loaded = np.load(path)  # without pickles: reading runs no code
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        with path.open("rb") as file:  # numpy leaves a file that it cannot read open
+            loaded = np.load(file)  # without pickles: reading runs no code
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            with loaded:
+                return {key: loaded[key] for key in loaded.files}
     except Exception as error:  # numpy, zipfile and the tokenizer raise what they run into
         raise ValueError(f"{path}: expected a file of arrays that numpy wrote, got {error}. Write it again.") from error
 

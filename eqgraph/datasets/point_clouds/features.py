@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from eqgraph.o3 import Irreps
+
 from .cloud import Cloud
 from .listing import Entry
 
@@ -39,6 +41,10 @@ def stack_features(
                     f"{where}: expected the irreps of its {cloud.features.shape[1]} columns of features, got none. Say what they are: "
                     "irreps='3x0e' for colors, irreps='1x1o' for normals, for example."
                 )
+            try:
+                Irreps(known)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
             own.append(known)
         signature = " + ".join(own)
         if first is None:

@@ -34,7 +34,7 @@ def load_cloud(
         array([[0., 1., 2.]])
     """
     where = f"Cloud {index} ('{entry.name}')"
-    rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode(errors="surrogatepass"))])
     cloud = entry.load()
     if isinstance(cloud, Mesh):
         cloud = cloud.sample(_NUM_SAMPLED if num_points is None else num_points, rng, where)

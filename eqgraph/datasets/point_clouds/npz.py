@@ -51,7 +51,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with np.load(path) as arrays:  # without pickles: reading runs no code
+            with path.open("rb") as file, np.load(file) as arrays:  # without pickles: reading runs no code
                 self.small = {key: arrays[key] for key in arrays.files if key not in ("points", "features")}
         except _BROKEN as error:
             raise _not_npz(path, error) from error
@@ -105,10 +105,12 @@ class _File:
     def _large(self) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Points (total, 3) and features (total, dim) of all clouds, and where each cloud begins."""
         try:
-            with np.load(self.path) as arrays:
+            with self.path.open("rb") as file, np.load(file) as arrays:
                 points, features = arrays["points"], arrays["features"] if "features" in arrays.files else None
         except _BROKEN as error:
             raise _not_npz(self.path, error) from error
+        if points.dtype.kind not in "iuf":
+            raise ValueError(f"{self.path}: expected numbers as points, got {points.dtype}. Store them as float32.")
         if points.ndim != (2 if self.is_flat else 3):
             raise ValueError(
                 f"{self.path}: expected points of shape (clouds, n, 3), or (total, 3) with num_points (clouds,), got "
@@ -143,7 +145,7 @@ def _not_npz(path: Path, error: Exception) -> ValueError:
 
 def _keys(path: Path) -> Sequence[str]:
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return list(arrays.files)
     except _BROKEN:
         return []

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from torch_geometric.data import Data
 
+from ..progress import with_progress
 from .class_folders import list_class_folders
 from .features import stack_features
 from .listing import SPLITS, Entry, Listing
@@ -103,7 +104,8 @@ def read_point_clouds(
     listing.check_splits()
     entries = _of_splits(listing.entries, split, path)
     clouds = [
-        load_cloud(entry, index, num_points, normals, seed, listing.is_shuffled) for index, entry in enumerate(entries)
+        load_cloud(entry, index, num_points, normals, seed, listing.is_shuffled)
+        for index, entry in enumerate(with_progress(entries, f"Reading {path.name}"))
     ]
     features, irreps_in = stack_features(clouds, entries, irreps)
     common = set.intersection(*(set(entry.metadata) for entry in entries))

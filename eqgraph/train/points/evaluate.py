@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eqgraph.datasets import PointClouds
+from eqgraph.datasets import PointClouds, with_progress
 from eqgraph.replacing import replacing
 
 from .batches import CloudLoader
@@ -32,7 +32,11 @@ class PointsEvaluation:
 
 @torch.no_grad()
 def evaluate_points(
-    model: torch.nn.Module, draws: Iterable[PointClouds], scores: ClassScores, batch_size: int = 64
+    model: torch.nn.Module,
+    draws: Iterable[PointClouds],
+    scores: ClassScores,
+    batch_size: int = 64,
+    progress: bool = False,
 ) -> PointsEvaluation:
     """Predict all clouds of a set, on the device that the model is on.
 
@@ -41,6 +45,7 @@ def evaluate_points(
         draws: the clouds, once for every vote, whose probabilities are averaged.
         scores: without anything in them, to fill.
         batch_size: clouds per step; changes speed and memory only.
+        progress: whether to show a progress bar if it takes longer than a second.
     """
     training = model.training
     model.eval()
@@ -48,7 +53,8 @@ def evaluate_points(
     votes: list[torch.Tensor] = []
     try:
         for clouds in draws:
-            batches = (batch.to(device) for batch in CloudLoader(clouds, batch_size))
+            loader = CloudLoader(clouds, batch_size)
+            batches = (batch.to(device) for batch in (with_progress(loader, "Evaluating") if progress else loader))
             logits = [model(batch.pos, batch.batch, batch.x, batch.num_graphs).double() for batch in batches]
             votes.append(torch.cat(logits).softmax(1))
     finally:
@@ -79,7 +85,10 @@ def write_class_predictions(path: str | Path, evaluation: PointsEvaluation) -> N
         header = ("name", "point", *header[1:])
         names = [(*name, i) for name, size in zip(names, evaluation.num_points, strict=True) for i in range(size)]
     classes = evaluation.classes
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(header)
         columns = (evaluation.labels.tolist(), evaluation.predicted.tolist(), evaluation.probability.tolist())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from eqgraph.models import load_classifier
+from eqgraph.models import load_classifier, training_section
 
 from .batches import drawn
 from .config import PointsDataConfig
@@ -34,17 +34,18 @@ def evaluate_points_file(
     """
     network, header = load_classifier(model, device)
     metadata, classes = header["metadata"], header["classes"]
-    training = metadata.get("training", {})
     kept = {"train": data, "valid": None, "test": {}, "format": "auto"}
-    config = PointsDataConfig.model_validate(training.get("data", {}) | kept)
+    config = PointsDataConfig.model_validate(training_section(header, "data") | kept)
     per_point, parts = header["task"] == "segmentation", metadata.get("parts") or [list(range(len(classes)))]
     clouds = read_clouds(data, config, split or "test", per_point, f"'{data}'")
     trained = Trained(classes, metadata.get("categories") or clouds.categories, header["irreps_x"])
     clouds = check_like(clouds, trained, config.num_points, f"'{data}'")
     dtype = getattr(torch, header["dtype"])
     clouds.pos, clouds.x = clouds.pos.to(dtype), None if clouds.x is None else clouds.x.to(dtype)
-    seed, votes = (training.get("training", {}).get(name, default) for name, default in (("seed", 0), ("votes", 1)))
+    seed, votes = (
+        training_section(header, "training").get(name, default) for name, default in (("seed", 0), ("votes", 1))
+    )
     transform = turned(config, clouds.irreps_in)[1]
     draws = (drawn(clouds, config.num_points, transform, seed + vote) for vote in range(votes))
     scores = PartScores(parts, len(classes)) if per_point else ClassScores(len(classes))
-    return evaluate_points(network, draws, scores, batch_size)
+    return evaluate_points(network, draws, scores, batch_size, progress=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from eqgraph.report import COLORS, save_figure
+from eqgraph.report import COLORS, label, save_figure
 
 from ..learning_curve import Curve, Panel, draw_learning_curve, learning_rate_panel, loss_panel
 from .scores import ClassScores, PartScores
@@ -44,6 +44,7 @@ def plot_confusion(path: str | Path, scores: ClassScores, classes: Sequence[str]
     few = number <= _FEW_CLASSES
     support = scores.support
     percent = 100 * scores.confusion / np.maximum(support, 1)[:, None]
+    classes = [label(name) for name in classes]
     labels = max(map(len, classes))
     cell = 0.62 if few else 0.3
     size = max(cell * number, 2.4)
@@ -59,9 +60,7 @@ def plot_confusion(path: str | Path, scores: ClassScores, classes: Sequence[str]
             axis.text(column, row, text, ha="center", va="center", color=shade, fontsize=font)
     ticks = {"fontsize": 10 if few else 7.5}
     axis.set_xticks(range(number), classes, rotation=90 if labels > 3 else 0, **ticks)
-    axis.set_yticks(
-        range(number), [f"{label} ({count})" for label, count in zip(classes, support, strict=True)], **ticks
-    )
+    axis.set_yticks(range(number), [f"{text} ({count})" for text, count in zip(classes, support, strict=True)], **ticks)
     axis.set_xticks(np.arange(number + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(number + 1) - 0.5, minor=True)
     axis.grid(which="minor", color="white", linewidth=0.8)
@@ -69,7 +68,7 @@ def plot_confusion(path: str | Path, scores: ClassScores, classes: Sequence[str]
     axis.set_xlabel("predicted class")
     axis.set_ylabel("class (number)")
     axis.set_title(
-        f"{name}: accuracy {100 * scores.accuracy:.2f} %, mean of classes {100 * scores.mean_class_accuracy:.2f} %"
+        f"{label(name)}: accuracy {100 * scores.accuracy:.2f} %, mean of classes {100 * scores.mean_class_accuracy:.2f} %"
     )
     figure.colorbar(image, ax=axis, label="part of the class (%)", shrink=0.6, pad=0.02)
     save_figure(figure, path)
@@ -92,8 +91,10 @@ def plot_per_class(path: str | Path, scores: dict[str, ClassScores], classes: Se
         values = 100 * (sums.class_iou if iou else sums.class_accuracy)
         mean = sums.mean_iou if iou else sums.mean_class_accuracy
         style = {"color": COLORS[number % len(COLORS)], "marker": markers[number % len(markers)]}
-        axis.plot(values, rows, linestyle="none", markersize=5, label=f"{name} (mean {100 * mean:.2f} %)", **style)
-    axis.set_yticks(rows, classes)
+        axis.plot(
+            values, rows, linestyle="none", markersize=5, label=f"{label(name)} (mean {100 * mean:.2f} %)", **style
+        )
+    axis.set_yticks(rows, [label(text) for text in classes])
     axis.set_ylim(len(classes) - 0.5, -0.5)
     low, high = axis.get_xlim()
     axis.set_xlim(max(0, low), min(100.5, high) if high > 100 else high)

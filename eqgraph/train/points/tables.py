@@ -79,7 +79,10 @@ def frequent_confusions(scores: ClassScores, classes: list[str], name: str, numb
 
 def write_scores(path: str | Path, scores: dict[str, ClassScores], classes: list[str]) -> None:
     """All numbers of these tables as CSV, with all their digits."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("set", "quantity", "class", "value", "count"))
         for name, sums in scores.items():

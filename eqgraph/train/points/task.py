@@ -147,7 +147,7 @@ class PointsTask(Task):
             ("Plots", [path for _, path in figures]),
             ("Report", [output.report]),
         ):
-            console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
+            console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
         return FitResult(output.path, output.model, scores, run.history)
 
     def numbers(self, errors: dict[str, ClassScores]) -> dict[tuple[str, ...], float]:

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset, Frame, write_frames
+from eqgraph.datasets import AtomsDataset, Frame, with_progress, write_frames
 from eqgraph.models import Potential
 from eqgraph.ops import segment_sum
 
@@ -37,7 +37,11 @@ class Evaluation:
 
 
 def evaluate(
-    potential: Potential, dataset: AtomsDataset, batch_size: int = 32, stress: bool | None = None
+    potential: Potential,
+    dataset: AtomsDataset,
+    batch_size: int = 32,
+    stress: bool | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Predict all structures of a dataset, on the device that the potential is on.
 
@@ -46,6 +50,7 @@ def evaluate(
         dataset: structures with labels.
         batch_size: structures per step; changes speed and memory only.
         stress: whether to predict stress too (NaN for structures whose cell has no volume); if None, where there are labels.
+        progress: whether to show a progress bar if it takes longer than a second.
 
     Raises:
         ValueError: if a structure has an element that the potential does not know.
@@ -59,7 +64,8 @@ def evaluate(
     errors = PotentialErrors()
     columns: dict[str, list[np.ndarray]] = {}
     try:
-        for batch in DataLoader(dataset, batch_size):
+        loader = DataLoader(dataset, batch_size)
+        for batch in with_progress(loader, "Evaluating") if progress else loader:
             batch = batch.to(device)
             prediction = potential(batch, forces=True, stress=stress)
             errors.update(prediction, batch)
@@ -99,7 +105,7 @@ def require_known_species(dataset: AtomsDataset, species: list[int], name: str) 
             known = ", ".join(chemical_symbols[number] for number in species)
             raise ValueError(
                 f"{name}: expected only elements that the model is trained on ({known}), came "
-                f"{', '.join(chemical_symbols[number] for number in unknown)} in frame {frame.index}. "
+                f"{', '.join(chemical_symbols[number] for number in unknown)} in {frame.place}. "
                 "Remove such frames, or train on data that has these elements."
             )
 

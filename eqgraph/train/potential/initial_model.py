@@ -113,8 +113,8 @@ class InitialModel:
             for number, change in zip(numbers.tolist(), changes.tolist(), strict=True)
         }
         rms = [1e3 * float(np.sqrt(np.square(values).mean())) for values in (before, after)]
-        description = f"of the initial model, refitted to {labelled.sum()} structures: its error fell from {rms[0]:.1f} to {rms[1]:.1f} meV/atom"
-        return AtomicEnergies(shifts, description)
+        fall = f"the error of the model fell from {rms[0]:.1f} to {rms[1]:.1f} meV/atom"
+        return AtomicEnergies(shifts, f"of the initial model, refitted to {labelled.sum()} structures: {fall}")
 
     def start(self, shifts: dict[int, float]) -> Potential:
         """The potential with other E0s [eV], of all elements that are to change."""

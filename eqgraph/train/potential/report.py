@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eqgraph.report import COLORS, GRAY, save_figure
+from eqgraph.report import COLORS, GRAY, label, save_figure
 
 from ..learning_curve import Curve, Panel, draw_learning_curve, learning_rate_panel, loss_panel
 from .evaluate import Evaluation
@@ -103,7 +103,7 @@ def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:
     axes = figure.subplots(2, len(panels), sharex="col", squeeze=False, height_ratios=(3, 1.2))
     for (above, below), (quantity, unit, groups, sums) in zip(axes.T, panels, strict=True):
         _parity_panel(above, below, quantity, unit, groups, sums)
-    figure.suptitle(f"{name}: {len(evaluation.num_atoms)} structures", x=0.01, ha="left")
+    figure.suptitle(f"{label(name)}: {len(evaluation.num_atoms)} structures", x=0.01, ha="left")
     save_figure(figure, path)
 
 
@@ -143,8 +143,8 @@ def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: li
         axis.locator_params(axis="x", nbins=6)
     for index, group in enumerate(groups):
         name = f"{group.name}: " if group.name else ""
-        label = f"{name}{_errors(group.sums, unit)}"
-        above.plot([], [], "o", color=COLORS[index % len(COLORS)], markersize=5, label=label)
+        text = f"{name}{_errors(group.sums, unit)}"
+        above.plot([], [], "o", color=COLORS[index % len(COLORS)], markersize=5, label=text)
     title = _errors(sums, unit) if len(groups) > 1 else None
     above.legend(
         title=title, frameon=False, loc="upper left", fontsize="small", title_fontsize="small", alignment="left"

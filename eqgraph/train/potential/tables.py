@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from eqgraph.replacing import replacing
+from eqgraph.report import plain
 
 from .metrics import ErrorRow, PotentialErrors
 
@@ -28,7 +29,7 @@ def error_table(errors: dict[str, PotentialErrors]) -> Table:
     for name, sums in errors.items():
         for index, row in enumerate(sums.rows()):
             table.add_row(
-                name if index == 0 else "",
+                plain(name if index == 0 else ""),
                 row.quantity.removesuffix(" per atom"),  # the unit says so
                 row.element,
                 _three_digits(row.mae),
@@ -42,7 +43,10 @@ def error_table(errors: dict[str, PotentialErrors]) -> Table:
 
 def write_errors(path: str | Path, errors: dict[str, PotentialErrors]) -> None:
     """The numbers of `error_table` as CSV, with all their digits."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("structures", *ErrorRow._fields))
         for name, sums in errors.items():

@@ -122,7 +122,7 @@ class PotentialTask(Task):
             ("Tables", [output.history, output.errors]),
             ("Plots", plots),
         ):
-            console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
+            console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
         return FitResult(output.path, output.model, errors, run.history)
 
     number_names = ("structures", "quantity", "element", "unit")

@@ -163,7 +163,8 @@ def test_unknown_species_in_a_test_set(raw, folder):
     frames[3].symbols[0] = "S"
     ase.io.write(folder / "test.xyz", frames)
     with pytest.raises(
-        ValueError, match=r"data\.test\.test: expected only elements .*\(H, O\), came S in frame 3\. Remove"
+        ValueError,
+        match=r"data\.test\.test: expected only elements .*\(H, O\), came S in .*test\.xyz, frame 3\. Remove",
     ):
         PotentialData(parse_config(raw))
 
