@@ -7,13 +7,13 @@ from itertools import chain
 from pathlib import Path
 
 import ase
-import ase.db
 import ase.io
 import numpy as np
 from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.formats import filetype
 
+from .connect_database import connect_database, require_database_package
 from .frame import Frame
 from .labels import find_label, has_stale_results, label_sources
 
@@ -42,6 +42,7 @@ def read_frames(
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ImportError: if it is an ASE LMDB and the package that reads these is not installed.
         ValueError: if the file is empty or ASE cannot read it, or for the reasons of frames_from_atoms.
 
     Example:
@@ -52,10 +53,8 @@ def read_frames(
         [Frame(atoms=Atoms(symbols='H', pbc=False), index=0, energy=-13.6)]
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
-    if path.is_file() and path.stat().st_size == 0:
-        raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
+    require_file(path)
+    require_database_package(path)
     try:
         structures = list(_read(path))
     except Exception as error:  # ASE's readers raise whatever their parsing runs into
@@ -73,6 +72,7 @@ def frames_from_atoms(
     stress_key: str = "stress",
     require: Sequence[str] = ("energy", "forces"),
     source: str = "structures",
+    first: int = 0,
 ) -> list[Frame]:
     """The same for structures in memory, which stay as they are.
 
@@ -84,6 +84,7 @@ def frames_from_atoms(
         require: which of "energy", "forces", "stress" every structure must have. Isolated atoms need not, but if
             "energy" is required, some frame must have one.
         source: where the structures come from, for messages.
+        first: number of the first structure there.
 
     Raises:
         TypeError: if a structure is not ase.Atoms.
@@ -98,7 +99,7 @@ def frames_from_atoms(
     """
     keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key), strict=True))
     _check_arguments(keys, require)
-    frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures)]
+    frames = [_frame(atoms, index, keys, f"{source}, frame {index}") for index, atoms in enumerate(structures, first)]
     if not frames:
         raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
     for name in require:
@@ -106,10 +107,23 @@ def frames_from_atoms(
     return frames
 
 
+def require_file(path: Path) -> None:
+    """Refuse what is not there and what is empty.
+
+    Raises:
+        FileNotFoundError: if there is no such file; names one that is called like it.
+        ValueError: if it is empty.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
+
+
 def _read(path: Path) -> Iterator[ase.Atoms]:
     if path.is_file() and filetype(str(path)) in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
-        with ase.db.connect(str(path), serial=True) as database:
+        with connect_database(path) as database:
             for row in database.select():
                 yield row.toatoms(add_additional_information=True)
     else:

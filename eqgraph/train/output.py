@@ -16,6 +16,7 @@ from .yaml_file import read_yaml
 # what a resumed run may do differently: how long, and on what
 _MAY_CHANGE = {
     ("data", "test"),
+    ("data", "in_memory"),
     *(
         ("training", key)
         for key in (
@@ -28,6 +29,7 @@ _MAY_CHANGE = {
             "early_stopping",
             "device",
             "threads",
+            "workers",
             "seeds",
         )
     ),

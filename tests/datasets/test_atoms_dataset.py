@@ -5,7 +5,7 @@ import torch
 from ase import Atoms
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset, Frame, atoms_dataset
+from eqgraph.datasets import AtomsDataset, Frame, progress_bar
 from eqgraph.graph import from_ase
 
 WATER = ase.build.molecule("H2O")
@@ -65,7 +65,7 @@ def test_statistics_of_isolated_atoms():
 def test_progress_bar_only_if_it_takes_long(monkeypatch, capsys):
     AtomsDataset(FRAMES, 3.0)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(atoms_dataset, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress_bar, "QUIET_SECONDS", 0.0)
     AtomsDataset(FRAMES, 3.0)
     assert "Neighbor lists" in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from eqgraph.models import MODELS
 
@@ -55,6 +55,11 @@ class DataConfig(Section):
     energy_key: str = Field("energy", description="name of the energy label (total energy in eV)")
     forces_key: str = Field("forces", description="name of the forces label (eV/Å)")
     stress_key: str = Field("stress", description="name of the stress label (eV/Å³, sign as in ASE)")
+    in_memory: bool | Literal["auto"] = Field(
+        "auto",
+        description="true to keep all structures in memory, false to read them when they are needed, auto: true for less than 50 MB "
+        "of files; folders of `eqgraph prepare` are read when needed unless true",
+    )
     atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
         "auto",
         description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
@@ -96,10 +101,29 @@ class LossConfig(Section):
 class PotentialTrainingConfig(TrainingConfig):
     """How long, where to and on what."""
 
+    batch_size: PositiveInt | None = Field(
+        5, description="structures per optimizer step; not together with batch_edges"
+    )
+    batch_edges: PositiveInt | None = Field(
+        None, description="most edges (pairs of neighbors) per optimizer step, in place of a number of structures"
+    )
+    workers: int = Field(
+        0, ge=0, le=256, description="processes that read structures and find neighbors beside the one that trains"
+    )
     compile: bool = Field(
         False,
         description="compile the training step: minutes at the start, then a quarter to a third less time per step",
     )
+
+    @model_validator(mode="after")
+    def _check_batches(self) -> PotentialTrainingConfig:
+        if self.batch_edges is not None:
+            if self.batch_size is not None and "batch_size" in self.model_fields_set:
+                raise ValueError("batch_size or batch_edges, not both")
+            self.batch_size = None
+        elif self.batch_size is None:
+            raise ValueError("batch_size or batch_edges, not neither")
+        return self
 
 
 class Config(Section):

@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols
 from lightning.pytorch import LightningDataModule
-from torch_geometric.loader import DataLoader
+from torch.utils.data import DataLoader
 
-from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
+from eqgraph.datasets import (
+    AtomicEnergies,
+    Frame,
+    FrameTable,
+    GraphDataset,
+    atomic_energies,
+    binding_energies,
+    read_frames,
+)
 
+from ..edge_batches import EdgeBatches
 from ..epoch_shuffle import EpochShuffle
 from .config import Config
 from .evaluate import require_known_species
-
-
-def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> list[Frame]:
-    """All structures of some files; labels may be missing here and there, but not everywhere.
-
-    Args:
-        paths: files that ASE reads.
-        keys: energy_key, forces_key, stress_key.
-        *needed: lists of "energy", "forces", "stress": of each list at least one structure must have at least one label.
-
-    Raises:
-        ValueError: if no structure has such a label; lists the keys that are there. And for the reasons of read_frames.
-    """
-    frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
-    molecules = [frame for frame in frames if not frame.is_isolated_atom]
-    for names in needed:
-        if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
-            for path in paths:
-                read_frames(path, **keys, require=names)  # raises, unless there are isolated atoms alone
-    return frames
+from .graph_loader import GraphLoader
+from .structures import Structures, read_structures
 
 
 def _read_isolated_atoms(path: Path, keys: dict[str, str]) -> list[Frame]:
@@ -56,8 +48,8 @@ class PotentialData(LightningDataModule):
     Single-atom structures among the training structures serve as isolated atoms (E0s) and are not trained on.
 
     Attributes:
-        train, valid: AtomsDataset.
-        test: name -> AtomsDataset.
+        train, valid: GraphDataset, in memory or not.
+        test: name -> GraphDataset.
         species: atomic numbers in the training structures, sorted.
         atomic_energies: atomic number -> E0 in eV.
         atomic_energies_source: how they were found.
@@ -80,10 +72,10 @@ class PotentialData(LightningDataModule):
         data, cutoff = config.data, config.model.cutoff
         needed = [[name] for name, weight in config.loss if weight > 0]
         keys = {"energy_key": data.energy_key, "forces_key": data.forces_key, "stress_key": data.stress_key}
-        frames = read_labelled(data.train, keys, *needed)
-        isolated = [frame for frame in frames if frame.is_isolated_atom]
-        frames = [frame for frame in frames if not frame.is_isolated_atom]
-        if not frames:
+        structures = self._read(data.train, keys, *needed)
+        isolated = [structures.frame(row) for row in np.flatnonzero(structures.is_isolated).tolist()]
+        rows = np.flatnonzero(~structures.is_isolated)
+        if not len(rows):
             raise ValueError(
                 f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some."
             )
@@ -91,13 +83,14 @@ class PotentialData(LightningDataModule):
             isolated += _read_isolated_atoms(data.isolated_atoms, keys)
         self.num_isolated_atoms = len(isolated)
         if isinstance(data.valid, Path):
-            train, valid = frames, read_labelled([data.valid], keys, *needed)
+            train, valid = rows, self._read([data.valid], keys, *needed).dataset(cutoff)
         else:
-            train, valid = self._split(frames)
-        self.train, self.valid = AtomsDataset(train, cutoff), AtomsDataset(valid, cutoff)
+            train, held_out = self._split(rows)
+            valid = structures.dataset(cutoff, held_out)
+        self.train: GraphDataset = structures.dataset(cutoff, train)
+        self.valid: GraphDataset = valid
         self.test = {
-            name: AtomsDataset(read_labelled([path], keys, ["energy", "forces"]), cutoff)
-            for name, path in data.test.items()
+            name: self._read([path], keys, ["energy", "forces"]).dataset(cutoff) for name, path in data.test.items()
         }
         self.species = self.train.species
         require_known_species(self.valid, self.species, "data.valid")
@@ -105,43 +98,61 @@ class PotentialData(LightningDataModule):
             require_known_species(dataset, self.species, f"data.test.{name}")
         shifts, self.atomic_energies_source = self._atomic_energies(isolated)
         self.atomic_energies = {number: shifts[number] for number in self.species}
-        self.hash = data_hash([*train, *valid])
+        self.hash = FrameTable.concatenate([self.train.table, self.valid.table]).data_hash
         self.avg_num_neighbors = self._avg_num_neighbors()
         self.scale, self.scale_source = self._scale()
 
     @property
     def edges_per_step(self) -> float:
         """Edges of a mean batch."""
-        return sum(data.num_edges for data in self.train) / len(self.train) * self.config.training.batch_size
+        training, num_edges = self.config.training, self.train.table.num_edges
+        if training.batch_edges is not None:
+            return float(num_edges.sum() / len(self._edge_batches))
+        return float(num_edges.mean() * training.batch_size)
 
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
-        return DataLoader(self.train, training.batch_size, sampler=EpochShuffle(len(self.train), training.seed))
+        if training.batch_edges is not None:
+            return GraphLoader(self.train, training.workers, batch_sampler=self._edge_batches)
+        order = EpochShuffle(len(self.train), training.seed)
+        return GraphLoader(self.train, training.workers, batch_size=training.batch_size, sampler=order)
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(self.valid, self.config.training.valid_batch_size)
+        training = self.config.training
+        return GraphLoader(self.valid, training.workers, batch_size=training.valid_batch_size)
+
+    @cached_property
+    def _edge_batches(self) -> EdgeBatches:
+        training, table = self.config.training, self.train.table
+        return EdgeBatches(table.num_edges, training.batch_edges, training.seed, table.index)
+
+    def _read(self, paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> Structures:
+        config = self.config
+        return read_structures(
+            paths, keys, config.model.cutoff, config.data.in_memory, config.training.workers, *needed
+        )
 
     @property
     def named_atomic_energies(self) -> dict[str, float]:
         """Element symbol -> E0 in eV."""
         return {chemical_symbols[number]: self.atomic_energies[number] for number in self.species}
 
-    def _split(self, frames: list[Frame]) -> tuple[list[Frame], list[Frame]]:
+    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Hold out structures at random, as the seed says; both parts keep the order of the file."""
         valid = self.config.data.valid
-        count = valid if isinstance(valid, int) else max(1, round(valid * len(frames)))
-        if count >= len(frames):
+        count = valid if isinstance(valid, int) else max(1, round(valid * len(rows)))
+        if count >= len(rows):
             raise ValueError(
-                f"Expected data.valid to leave training structures, came {valid} of {len(frames)} structures. "
+                f"Expected data.valid to leave training structures, came {valid} of {len(rows)} structures. "
                 "Lower data.valid or add structures to data.train."
             )
         generator = torch.Generator().manual_seed(self.config.training.seed)
-        held_out = set(torch.randperm(len(frames), generator=generator)[:count].tolist())
-        train = [frame for index, frame in enumerate(frames) if index not in held_out]
-        return train, [frames[index] for index in sorted(held_out)]
+        held_out = np.zeros(len(rows), dtype=bool)
+        held_out[torch.randperm(len(rows), generator=generator)[:count].numpy()] = True
+        return rows[~held_out], rows[held_out]
 
     def _atomic_energies(self, isolated: list[Frame]) -> AtomicEnergies:
-        data, train = self.config.data, self.train.frames
+        data, train = self.config.data, self.train.table
         if data.isolated_atoms is not None and data.atomic_energies in ("auto", "isolated"):
             found = {int(frame.atoms.numbers[0]) for frame in isolated if frame.energy is not None}
             if missing := [chemical_symbols[number] for number in self.species if number not in found]:
@@ -149,14 +160,14 @@ class PotentialData(LightningDataModule):
                     f"data.isolated_atoms: expected an isolated atom with an energy for every element of data.train, came none of "
                     f"{', '.join(missing)} in '{data.isolated_atoms}'. Add them, or choose another data.atomic_energies."
                 )
-        no_energy = all(frame.energy is None for frame in (*train, *isolated))
+        no_energy = not train.num_labels("energy") and all(frame.energy is None for frame in isolated)
         if no_energy and self.config.loss.energy == 0 and data.atomic_energies == "auto":
             source = "zero: no structure has an energy, so the origin of the model's energies is arbitrary"
             return AtomicEnergies(dict.fromkeys(self.species, 0.0), source)
         return atomic_energies(train, data.atomic_energies, isolated)
 
     def _avg_num_neighbors(self) -> float:
-        if not any(data.num_edges for data in self.train):
+        if not self.train.table.num_edges.any():
             raise ValueError(
                 f"Expected atoms closer than model.cutoff = {self.train.cutoff:g} Å, came none in the training structures. "
                 "Raise model.cutoff, and look whether the positions are in Å."
@@ -167,13 +178,8 @@ class PotentialData(LightningDataModule):
         source, scale = "rms of the training forces", self.train.forces_rms
         if math.isnan(scale):
             source = "standard deviation of the training energies per atom"
-            binding = [
-                (frame.energy - sum(self.atomic_energies[number] for number in frame.atoms.numbers.tolist()))
-                / len(frame.atoms)
-                for frame in self.train.frames
-                if frame.energy is not None
-            ]
-            scale = float(np.std(binding))
+            binding = binding_energies(self.train.table, self.atomic_energies)
+            scale = float(np.std(binding[self.train.table.rows_with("energy")]))
         if not scale > 0:
             raise ValueError(
                 f"Expected labels that differ, came {scale:g} as {source}. Check the labels in data.train."
