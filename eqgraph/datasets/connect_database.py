@@ -1,10 +1,15 @@
 """ASE databases, to read: SQLite (.db), JSON (.json) and LMDB (.aselmdb)."""
 
 import importlib.util
+import os
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import ase.db
 from ase.db.core import Database
+
+_opened: WeakValueDictionary[tuple[int, str], Database] = WeakValueDictionary()
+"""Process and file -> LMDB: a process may open one only once."""
 
 
 def connect_database(path: Path) -> Database:
@@ -14,8 +19,13 @@ def connect_database(path: Path) -> Database:
         ImportError: for the reasons of require_database_package.
     """
     require_database_package(path)
-    more = {"readonly": True} if path.suffix == ".aselmdb" else {}
-    return ase.db.connect(str(path), serial=True, use_lock_file=False, **more)
+    if path.suffix != ".aselmdb":
+        return ase.db.connect(str(path), serial=True, use_lock_file=False)
+    opened = os.getpid(), str(path.resolve())
+    if (database := _opened.get(opened)) is None:
+        database = ase.db.connect(str(path), serial=True, use_lock_file=False, readonly=True)
+        _opened[opened] = database
+    return database
 
 
 def require_database_package(path: Path) -> None:

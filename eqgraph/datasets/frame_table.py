@@ -37,7 +37,7 @@ class FrameRow(NamedTuple):
             frame.index,
             num_edges,
             math.nan if frame.energy is None else frame.energy,
-            math.nan if frame.forces is None else float(np.square(frame.forces).sum()),
+            math.nan if frame.forces is None else float(np.square(frame.forces.ravel()).sum()),
             sum((getattr(frame, name) is not None) << bit for bit, name in enumerate(LABELS)),
             frame.is_isolated_atom,
             frame_digest(frame),

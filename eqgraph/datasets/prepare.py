@@ -23,6 +23,8 @@ from .scan import scan
 
 _BETWEEN_COMMITS = 500
 """Graphs that are lost at most when preparing is interrupted."""
+_WAIT = 1.0
+"""Seconds for another process to finish writing."""
 
 
 def prepare(
@@ -91,7 +93,7 @@ def prepare(
 
 
 def _write(path: Path, source: FrameSource, cutoff: float, workers: int) -> FrameTable:
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, timeout=_WAIT)) as connection:
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute(
@@ -101,11 +103,11 @@ def _write(path: Path, source: FrameSource, cutoff: float, workers: int) -> Fram
                 "CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, frame INTEGER, num_edges INTEGER, energy REAL, "
                 "forces_square REAL, labels INTEGER, is_isolated INTEGER, digest BLOB, composition BLOB)"
             )
+            (done,) = connection.execute("SELECT count(*) FROM graphs").fetchone()
         except sqlite3.OperationalError as error:
             raise OSError(
                 f"Expected to write '{path}' alone, got: {error}. If another `eqgraph prepare` writes there, wait for it."
             ) from error
-        (done,) = connection.execute("SELECT count(*) FROM graphs").fetchone()
         found = scan(source, cutoff, range(done, len(source)), workers, blobs=True)
         for index, (row, config_type, blob) in enumerate(tracked(found, "Preparing graphs", len(source), done), done):
             connection.execute("INSERT INTO graphs VALUES (?, ?, ?, ?)", (index, blob, zlib.crc32(blob), config_type))

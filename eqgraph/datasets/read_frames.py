@@ -123,9 +123,8 @@ def require_file(path: Path) -> None:
 def _read(path: Path) -> Iterator[ase.Atoms]:
     if path.is_file() and filetype(str(path)) in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
-        with connect_database(path) as database:
-            for row in database.select():
-                yield row.toatoms(add_additional_information=True)
+        for row in connect_database(path).select():
+            yield row.toatoms(add_additional_information=True)
     else:
         yield from ase.io.read(path, ":", do_not_split_by_at_sign=True)
 
