@@ -48,6 +48,7 @@ def prepare(
 
     Raises:
         FileExistsError: if there is such a folder or file.
+        OSError: if it cannot be written, or another process writes it.
         FileNotFoundError, ImportError: for the reasons of open_source.
         ValueError: for the reasons of open_source, or if a structure is wrong; names it. Nothing is left behind then.
 
@@ -83,6 +84,11 @@ def prepare(
     except ValueError:
         shutil.rmtree(partial)  # the file must change before this can succeed
         raise
+    except sqlite3.Error as error:
+        raise OSError(
+            f"Expected to write '{partial}', got: {error}. Make room on the disk, or wait if another `eqgraph prepare` writes there; "
+            "called again, this goes on where it stopped."
+        ) from error
     save_file({name: getattr(table, name) for name in FrameTable.names()}, partial / TABLE)
     (partial / HEADER).write_text(json.dumps(header | {"num_graphs": len(table)}, indent=1), encoding="utf-8")
     for name in (HEADER, GRAPHS, TABLE):
@@ -94,20 +100,15 @@ def prepare(
 
 def _write(path: Path, source: FrameSource, cutoff: float, workers: int) -> FrameTable:
     with closing(sqlite3.connect(path, timeout=_WAIT)) as connection:
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS graphs (id INTEGER PRIMARY KEY, graph BLOB, checksum INTEGER, config_type TEXT)"
-            )
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, frame INTEGER, num_edges INTEGER, energy REAL, "
-                "forces_square REAL, labels INTEGER, is_isolated INTEGER, digest BLOB, composition BLOB)"
-            )
-            (done,) = connection.execute("SELECT count(*) FROM graphs").fetchone()
-        except sqlite3.OperationalError as error:
-            raise OSError(
-                f"Expected to write '{path}' alone, got: {error}. If another `eqgraph prepare` writes there, wait for it."
-            ) from error
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS graphs (id INTEGER PRIMARY KEY, graph BLOB, checksum INTEGER, config_type TEXT)"
+        )
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, frame INTEGER, num_edges INTEGER, energy REAL, "
+            "forces_square REAL, labels INTEGER, is_isolated INTEGER, digest BLOB, composition BLOB)"
+        )
+        (done,) = connection.execute("SELECT count(*) FROM graphs").fetchone()
         found = scan(source, cutoff, range(done, len(source)), workers, blobs=True)
         for index, (row, config_type, blob) in enumerate(tracked(found, "Preparing graphs", len(source), done), done):
             connection.execute("INSERT INTO graphs VALUES (?, ?, ?, ?)", (index, blob, zlib.crc32(blob), config_type))

@@ -134,7 +134,12 @@ class PreparedGraphs(FrameSource):
             table = FrameTable(**load_file(path))
         except Exception as error:  # of safetensors, or of columns that are missing
             raise self._broken(path, f"{type(error).__name__}: {error}") from error
-        if not len(table) == len(table.ptr) - 1 == num_graphs or table.ptr[-1] != len(table.number):
+        lengths = {name: len(getattr(table, name)) for name in FrameTable.names()}
+        entries = {lengths.pop("number"), lengths.pop("count")}
+        lengths["ptr"] -= 1
+        if len(set(lengths.values())) > 1 or entries != {int(table.ptr[-1])}:
+            raise self._broken(path, f"columns of {sorted({*lengths.values(), *entries})} rows")
+        if len(table) != num_graphs:
             raise self._broken(path, f"{len(table)} rows for {num_graphs} graphs")
         return table
 

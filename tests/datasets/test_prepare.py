@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -172,11 +173,24 @@ def test_two_at_once(tmp_path, monkeypatch):
             if count == 3:
                 monkeypatch.setattr(module, "scan", scan)
                 monkeypatch.setattr(module, "_WAIT", 0.0)
-                with pytest.raises(OSError, match=r"Expected to write .* alone, got: database is locked.* wait for it"):
+                with pytest.raises(OSError, match=r"Expected to write .*, got: database is locked\. .*wait if another"):
                     prepare([tmp_path / "a.xyz"], tmp_path / "graphs", CUTOFF)
             yield found
 
     monkeypatch.setattr(module, "scan", meanwhile)
+    assert len(prepare([tmp_path / "a.xyz"], tmp_path / "graphs", CUTOFF)) == 13
+
+
+def test_disk_full(tmp_path):
+    ase.io.write(tmp_path / "a.xyz", structures())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"Expected to write '.*\.graphs\.partial', got: .*Make room on the disk"):
+            prepare([tmp_path / "a.xyz"], tmp_path / "graphs", CUTOFF)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "graphs").exists()
     assert len(prepare([tmp_path / "a.xyz"], tmp_path / "graphs", CUTOFF)) == 13
 
 
@@ -229,9 +243,12 @@ def test_bit_that_flipped_in_a_graph(folder):
 def test_graphs_and_table_of_two_preparations(folder):
     table = load_file(folder / TABLE)
     save_file(table | {"index": table["index"][:-1]}, folder / TABLE)
+    with pytest.raises(ValueError, match=r"damaged file \(columns of \[12, 13"):
+        PreparedGraphs(folder)
+    save_file(table, folder / TABLE)
     header = json.loads((folder / HEADER).read_text())
     (folder / HEADER).write_text(json.dumps(header | {"num_graphs": 5}))
-    with pytest.raises(ValueError, match="damaged file"):
+    with pytest.raises(ValueError, match=r"damaged file \(13 rows for 5 graphs\)"):
         PreparedGraphs(folder)
 
 

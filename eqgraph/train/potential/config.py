@@ -38,7 +38,7 @@ class DataConfig(Section):
     """Where the structures are and what their labels are called."""
 
     train: Annotated[list[Path], BeforeValidator(some_paths)] = Field(
-        description="path, or list of paths, of the training structures (any format that ASE reads)"
+        description="path, or list of paths, of the training structures (any format that ASE reads, or folders of `eqgraph prepare`)"
     )
     valid: Annotated[int | float | Path, BeforeValidator(held_out)] = Field(
         0.1,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch_geometric.data import Batch, Data
 
 from eqgraph.datasets import LABELS, GraphDataset
@@ -19,6 +20,9 @@ class GraphLoader(DataLoader):
         workers: processes that read and find neighbors; 0: this one. They live as long as the loader.
         **options: of DataLoader: batch_size and sampler, or batch_sampler.
 
+    Raises:
+        ValueError: while iterating, if a graph cannot be read: the message of the dataset, whichever process read it.
+
     Example:
         >>> from ase.build import molecule
         >>> from eqgraph.datasets import AtomsDataset, Frame
@@ -29,20 +33,42 @@ class GraphLoader(DataLoader):
 
     def __init__(self, dataset: GraphDataset, workers: int = 0, **options: Any) -> None:
         super().__init__(
-            dataset,
+            _Messages(dataset),
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=_Collate(dataset),
             **options,
         )
 
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in super().__iter__():
+            if isinstance(batch, str):
+                raise ValueError(batch)
+            yield batch
+
+
+class _Messages(Dataset):
+    """Hands on what is wrong with a graph as a message: raised in another process, it would come with its traceback."""
+
+    def __init__(self, dataset: GraphDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, indices: list[int]) -> list[Data] | str:
+        try:
+            return [self.dataset[index] for index in indices]
+        except ValueError as error:
+            return str(error)
+
 
 class _Collate:
     def __init__(self, dataset: GraphDataset) -> None:
         self.dataset = dataset
 
-    def __call__(self, graphs: list[Data]) -> Batch:
-        return Batch.from_data_list(graphs or [self._without_labels()])
+    def __call__(self, graphs: list[Data] | str) -> Batch | str:
+        return graphs if isinstance(graphs, str) else Batch.from_data_list(graphs or [self._without_labels()])
 
     def _without_labels(self) -> Data:
         """Means over labels that exist count none of it."""

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import ase.build
@@ -103,6 +105,19 @@ def test_a_batch_without_graphs_changes_no_mean(raw):
     assert batch.num_graphs == 1
     assert mean_square(torch.ones_like(batch.forces), batch.forces) == 0
     assert dataset[0].energy.isfinite()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_graph_that_is_damaged(raw, folder, workers):
+    """One line, whichever process meets it."""
+    prepared(folder)
+    with closing(sqlite3.connect(folder / "train" / "graphs.sqlite")) as connection, connection:
+        connection.execute("UPDATE graphs SET checksum = 0")
+    raw["training"]["workers"] = workers
+    data = PotentialData(parse_config(on_disk(raw, folder)))
+    with pytest.raises(ValueError, match=r"damaged file \(graph \d+: bytes that do not fit their checksum\)") as caught:
+        list(data.train_dataloader())
+    assert "\n" not in str(caught.value)
 
 
 def test_size_of_batches_in_one_way(raw):
