@@ -147,7 +147,7 @@ def test_interrupted_preparation_goes_on(tmp_path, monkeypatch):
 
 
 def test_killed_preparation_goes_on(tmp_path):
-    ase.io.write(tmp_path / "a.xyz", structures() * 80)
+    ase.io.write(tmp_path / "a.xyz", structures() * 45)
     command = [sys.executable, "-m", "eqgraph.cli", "prepare", "a.xyz", "--output", "graphs", "--cutoff", "3"]
     environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(eqgraph.__file__))}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -159,8 +159,8 @@ def test_killed_preparation_goes_on(tmp_path):
     process.wait()
     assert not (tmp_path / "graphs").exists()
     graphs = prepare([tmp_path / "a.xyz"], tmp_path / "graphs", 3.0)
-    assert graphs.table.data_hash == data_hash(frames_from_atoms(structures(), require=()) * 80)
-    assert graphs.graph(1039, 3.0).energy.item() == -13.6
+    assert graphs.table.data_hash == data_hash(frames_from_atoms(structures(), require=()) * 45)
+    assert graphs.graph(584, 3.0).energy.item() == -13.6
 
 
 def test_two_at_once(tmp_path, monkeypatch):
