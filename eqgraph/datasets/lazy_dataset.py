@@ -6,6 +6,7 @@ import copy
 from collections import OrderedDict
 
 import numpy as np
+import torch
 from torch_geometric.data import Data
 
 from .frame_source import FrameSource
@@ -16,7 +17,7 @@ from .progress_bar import tracked
 from .scan import scan
 
 CACHE_BYTES = 2**29
-"""Of graphs that are kept in each process."""
+"""Of graphs that are kept by all workers of a loader together."""
 
 
 def scan_table(source: FrameSource, cutoff: float, workers: int = 0) -> FrameTable:
@@ -46,7 +47,8 @@ class LazyDataset(GraphDataset):
         cutoff: edges are shorter than this [Å].
         table: of all structures of the source, see scan_table.
         rows: which of them, in this order; None: all.
-        cache_bytes: of graphs that are kept in each process; those of prepared folders are read about as fast as they are found.
+        cache_bytes: of graphs that are kept, shared out among the workers of a loader; None: 512 MiB, or none of a prepared
+            folder, from which graphs are read about as fast as they are found.
 
     Example:
         >>> import tempfile
@@ -82,10 +84,12 @@ class LazyDataset(GraphDataset):
             return copy.copy(self._cache[row][0])  # Data.to() and transforms work in place
         graph = self.source.graph(row, self.cutoff)
         size = sum(tensor.nbytes for tensor in graph.to_dict().values())
-        if size <= self._cache_bytes:
+        worker = torch.utils.data.get_worker_info()
+        limit = self._cache_bytes / (1 if worker is None else worker.num_workers)
+        if size <= limit:
             self._cache[row] = copy.copy(graph), size
             self._cached += size
-            while self._cached > self._cache_bytes:
+            while self._cached > limit:
                 self._cached -= self._cache.popitem(last=False)[1][1]
         return graph
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from .frame_source import FrameSource, JoinedFrames
 from .frame_table import FrameRow, FrameTable
@@ -89,7 +89,8 @@ def prepare(
             f"Expected to write '{partial}', got: {error}. Make room on the disk, or wait if another `eqgraph prepare` writes there; "
             "called again, this goes on where it stopped."
         ) from error
-    save_file({name: getattr(table, name) for name in FrameTable.names()}, partial / TABLE)
+    # not save_file, whose files nobody else may read
+    (partial / TABLE).write_bytes(save({name: getattr(table, name) for name in FrameTable.names()}))
     (partial / HEADER).write_text(json.dumps(header | {"num_graphs": len(table)}, indent=1), encoding="utf-8")
     for name in (HEADER, GRAPHS, TABLE):
         with (partial / name).open("rb+") as file:
