@@ -1,4 +1,4 @@
-"""The command line: `eqgraph check`, `eqgraph train`, `eqgraph eval`."""
+"""The command line: `eqgraph check`, `eqgraph train`, `eqgraph eval`, `eqgraph prepare`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ examples:
   eqgraph eval runs/first/model.eqg other.xyz --output predictions.xyz
   eqgraph eval runs/clouds/model.eqg my_clouds --split test
 """
+
+
+_PREPARE_EXAMPLES = """\
+example:
+  eqgraph prepare data.xyz --output prepared --cutoff 5.0 --workers 4
+  eqgraph train potential.yaml data.train=prepared model.cutoff=5.0
+"""
+_UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -209,7 +217,45 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--dipole-key", metavar="KEY", help="name of the dipole label, e·Å (that of the training)")
     evaluate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default auto)")
     evaluate.set_defaults(run=_eval)
+    prepare = commands.add_parser(
+        "prepare",
+        parents=[common],
+        help="convert structures to graphs on disk, for data sets larger than memory",
+        description=_prepare.__doc__,
+        epilog=_PREPARE_EXAMPLES,
+        formatter_class=_Help,
+    )
+    prepare.add_argument("data", type=Path, nargs="+", help="structures in any format that ASE reads")
+    prepare.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder for the graphs; it appears when it is complete",
+    )
+    prepare.add_argument(
+        "--cutoff",
+        type=float,
+        default=5.0,
+        metavar="Å",
+        help="distance up to which atoms are neighbors, the largest model.cutoff that the folder serves (default 5.0)",
+    )
+    for name, unit in _UNITS.items():
+        prepare.add_argument(
+            f"--{name}-key", default=name, metavar="KEY", help=f"name of the {name} label, {unit} (default {name})"
+        )
+    prepare.add_argument(
+        "--workers", type=_not_negative, default=0, metavar="N", help="processes beside the one that writes (default 0)"
+    )
+    prepare.set_defaults(run=_prepare)
     return parser
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, came {text}")
+    return number
 
 
 def _positive(text: str) -> int:
@@ -319,6 +365,30 @@ def _eval_potential(arguments: argparse.Namespace) -> int:
     console.print(error_table({arguments.data.stem: evaluation.errors}))
     write_predictions(output, frames, evaluation)
     console.print(f"Predictions: {output}", soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    """Write the graphs of structures, with labels and statistics, to a folder that `eqgraph train` reads a graph at a time.
+
+    Interrupted, it goes on where it stopped when it is called again for the same files."""
+    from ase.data import chemical_symbols
+
+    from eqgraph.datasets import LABELS, prepare
+
+    keys = {f"{name}_key": getattr(arguments, f"{name}_key") for name in _UNITS}
+    graphs = prepare(arguments.data, arguments.output, arguments.cutoff, keys, arguments.workers)
+    table = graphs.table
+    labels = ", ".join(f"{name} {count}" for name in LABELS if (count := table.num_labels(name))) or "none"
+    size = sum(file.stat().st_size for file in arguments.output.iterdir()) / 1e6
+    for line in (
+        f"{len(table)} structures, {int(table.is_isolated.sum())} of them isolated atoms",
+        f"Labels: {labels}",
+        f"Elements: {', '.join(chemical_symbols[number] for number in table.species)}",
+        f"Neighbors: {table.avg_num_neighbors:.1f} on average within {graphs.cutoff:g} Å",
+        f"Graphs: {arguments.output} ({size:.1f} MB)",
+    ):
+        _console().print(line, soft_wrap=True, highlight=False)
     return 0
 
 

@@ -1,5 +1,6 @@
 """E0: the energy of each element that a model starts from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -7,7 +8,10 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from .frame import Frame
+from .frame_table import FrameTable
 
+_CHUNK = 20_000
+"""Structures whose compositions are held at a time."""
 _SAME_ENERGY = 1e-4
 """Two calculations [eV] of the same isolated atom."""
 
@@ -22,14 +26,14 @@ class AtomicEnergies(NamedTuple):
 
 
 def atomic_energies(
-    frames: Sequence[Frame],
+    frames: Sequence[Frame] | FrameTable,
     method: str | Mapping[str, float] = "auto",
     isolated_atoms: Sequence[Frame] = (),
 ) -> AtomicEnergies:
     """The energy E0 of each element in the frames.
 
     Args:
-        frames: structures with energies, isolated atoms (see Frame.is_isolated_atom) among them or not.
+        frames: structures with energies, isolated atoms (see Frame.is_isolated_atom) among them or not; or their table.
         method: how to find E0:
             {symbol: eV}: as given;
             "isolated": energies of isolated atoms;
@@ -48,11 +52,13 @@ def atomic_energies(
         >>> atomic_energies([Frame(ase.Atoms("H"), energy=-13.6)])
         AtomicEnergies(shifts={1: -13.6}, description='energies of 1 isolated atom')
     """
-    structures = [frame for frame in frames if not frame.is_isolated_atom]
-    atoms = [frame for frame in (*frames, *isolated_atoms) if frame.is_isolated_atom]
-    elements = _elements(structures or atoms)
+    table = frames if isinstance(frames, FrameTable) else FrameTable.of(frames)
+    structures = table.select(~table.is_isolated)
+    others = FrameTable.of(frame for frame in isolated_atoms if frame.is_isolated_atom)
+    atoms = FrameTable.concatenate([table.select(table.is_isolated), others])
+    elements = structures.species or atoms.species
     if isinstance(method, Mapping):
-        return _given(method, sorted({*elements, *_elements(atoms)}), structures)
+        return _given(method, sorted({*elements, *atoms.species}), structures)
     if method not in (ways := {"isolated": _isolated, "least_squares": _least_squares, "mean": _mean, "auto": _auto}):
         raise ValueError(
             f"atomic_energies: expected a mapping or one of {', '.join(ways)}, got {method!r}. Choose one of these."
@@ -60,7 +66,7 @@ def atomic_energies(
     return ways[method](structures, atoms, elements)
 
 
-def _given(energies: Mapping[str, float], elements: list[int], structures: list[Frame]) -> AtomicEnergies:
+def _given(energies: Mapping[str, float], elements: list[int], structures: FrameTable) -> AtomicEnergies:
     for symbol, energy in energies.items():
         if symbol not in chemical_symbols[1:] or not np.isfinite(energy):
             raise ValueError(
@@ -76,7 +82,7 @@ def _given(energies: Mapping[str, float], elements: list[int], structures: list[
     return AtomicEnergies(shifts, f"as given{_relative(structures, shifts)}")
 
 
-def _auto(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+def _auto(structures: FrameTable, atoms: FrameTable, elements: list[int]) -> AtomicEnergies:
     reasons = []
     for way in (_isolated, _least_squares):
         try:
@@ -99,17 +105,15 @@ class _NotDeterminedError(ValueError):
         self.reason, self.others_may = reason, others_may
 
 
-def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
-    found: dict[int, Frame] = {}
-    for frame in atoms:
-        if frame.energy is None:
-            continue
-        number = int(frame.atoms.numbers[0])
-        first = found.setdefault(number, frame)
-        if abs(first.energy - frame.energy) > _SAME_ENERGY:
+def _isolated(structures: FrameTable, atoms: FrameTable, elements: list[int]) -> AtomicEnergies:
+    found: dict[int, tuple[float, int]] = {}
+    known = atoms.select(atoms.rows_with("energy"))
+    for number, energy, index in zip(known.number.tolist(), known.energy.tolist(), known.index.tolist(), strict=True):
+        first, first_index = found.setdefault(number, (energy, index))
+        if abs(first - energy) > _SAME_ENERGY:
             raise ValueError(
                 f"atomic_energies: expected one energy of an isolated {chemical_symbols[number]} atom, got "
-                f"{first.energy} eV in frame {first.index} and {frame.energy} eV in frame {frame.index}. Keep the one "
+                f"{first} eV in frame {first_index} and {energy} eV in frame {index}. Keep the one "
                 "that the other structures were computed with, or give the energies yourself."
             )
     if missing := [chemical_symbols[number] for number in elements if number not in found]:
@@ -119,19 +123,17 @@ def _isolated(structures: list[Frame], atoms: list[Frame], elements: list[int]) 
             "atomic_energies: expected an isolated atom (one atom, no image near it) with an energy for every element, "
             f"got {reason}. Add them, give the energies yourself, or choose 'least_squares' or 'mean'.",
         )
-    shifts = {number: found[number].energy for number in sorted(found)}
-    num_found = sum(frame.energy is not None for frame in atoms)
-    named = f"{num_found} isolated atom{'s' if num_found > 1 else ''}"
+    shifts = {number: found[number][0] for number in sorted(found)}
+    named = f"{len(known)} isolated atom{'s' if len(known) > 1 else ''}"
     return AtomicEnergies(shifts, f"energies of {named}{_relative(structures, shifts)}")
 
 
-def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+def _least_squares(structures: FrameTable, atoms: FrameTable, elements: list[int]) -> AtomicEnergies:
     labelled = _labelled(structures)
     numbers = np.array(elements)
-    counts = np.array([(frame.atoms.numbers[:, None] == numbers).sum(0) for frame in labelled], dtype=np.float64)
-    size = counts.sum(1)
-    composition, per_atom = counts / size[:, None], np.array([frame.energy for frame in labelled]) / size
-    _, singular, rows = np.linalg.svd(np.unique(composition, axis=0))
+    composition, per_atom = _reduced(labelled, elements)
+    distinct = np.unique(composition, axis=0)
+    _, singular, rows = np.linalg.svd(distinct, full_matrices=len(distinct) < len(elements))  # all of rows, little of U
     rank = int((singular > 1e-9 * singular[0]).sum())
     if rank < len(elements):
         free = np.abs(rows[rank:]).max(0) > 1e-6  # the null space: changes of E0s that no energy notices
@@ -145,16 +147,16 @@ def _least_squares(structures: list[Frame], atoms: list[Frame], elements: list[i
             others_may=rank == 1,  # a single composition
         )
     shifts = np.linalg.lstsq(composition, per_atom, rcond=None)[0]
-    rms = _rms(composition @ shifts - per_atom)
+    rms = math.sqrt(np.square(composition @ shifts - per_atom).sum() / len(labelled))  # the same for R: Q turns
     description = (
         f"least squares over the compositions of {len(labelled)} structures (rms of the residual {rms:.4f} eV/atom)"
     )
     return AtomicEnergies(dict(zip(elements, shifts.tolist(), strict=True)), description)
 
 
-def _mean(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> AtomicEnergies:
+def _mean(structures: FrameTable, atoms: FrameTable, elements: list[int]) -> AtomicEnergies:
     labelled = _labelled(structures)
-    per_atom = np.array([frame.energy / len(frame.atoms) for frame in labelled])
+    per_atom = labelled.energy / labelled.num_atoms
     shift = float(per_atom.mean())
     description = (
         f"one shift for all elements: the mean energy per atom of {len(labelled)} structures (rms of the residual "
@@ -163,29 +165,49 @@ def _mean(structures: list[Frame], atoms: list[Frame], elements: list[int]) -> A
     return AtomicEnergies(dict.fromkeys(elements, shift), description)
 
 
-def _relative(structures: list[Frame], shifts: dict[int, float]) -> str:
+def _reduced(labelled: FrameTable, elements: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Fractions of the elements and energies per atom whose least squares are those of all structures.
+
+    Many structures are replaced, chunk by chunk, by the triangle R of the decomposition [A b] = Q R: as many rows as columns, with the
+    same normal equations and none of the digits that these lose.
+
+    Returns:
+        (rows, elements) fractions and (rows,) energies per atom [eV].
+    """
+    rows = np.empty((0, len(elements) + 1))
+    for start in range(0, len(labelled), _CHUNK):
+        chunk = labelled.select(np.arange(start, min(start + _CHUNK, len(labelled))))
+        size = chunk.num_atoms
+        fractions = chunk.counts(elements).astype(np.float64) / size[:, None]
+        new = np.concatenate([fractions, (chunk.energy / size)[:, None]], axis=1)
+        rows = new if not start else np.linalg.qr(np.concatenate([rows, new]), mode="r")
+    return rows[:, :-1], rows[:, -1]
+
+
+def _relative(structures: FrameTable, shifts: dict[int, float]) -> str:
     """Tells energies of another method, or labels that are not total energies: they are not a few eV per atom away."""
-    energies = [
-        (frame.energy - sum(shifts[number] for number in frame.atoms.numbers.tolist())) / len(frame.atoms)
-        for frame in structures
-        if frame.energy is not None
-    ]
-    return f" (with them, structures have {np.mean(energies):.3f} eV/atom on average)" if energies else ""
+    labelled = structures.select(structures.rows_with("energy"))
+    energies = binding_energies(labelled, shifts)
+    return f" (with them, structures have {energies.mean():.3f} eV/atom on average)" if len(energies) else ""
+
+
+def binding_energies(table: FrameTable, shifts: Mapping[int, float]) -> np.ndarray:
+    """(frames,) energies less those of the atoms, in eV/atom; NaN where there is no energy."""
+    energies = table.energy.copy()
+    for number, shift in shifts.items():
+        energies -= table.counts([number])[:, 0] * shift
+    return energies / table.num_atoms
 
 
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.square(values).mean()))
 
 
-def _labelled(structures: list[Frame]) -> list[Frame]:
-    labelled = [frame for frame in structures if frame.energy is not None]
-    if not labelled:
+def _labelled(structures: FrameTable) -> FrameTable:
+    labelled = structures.select(structures.rows_with("energy"))
+    if not len(labelled):
         raise ValueError(
             f"atomic_energies: expected structures of more than one atom with energies, got {len(structures)} of which "
             "none has one. Check energy_key, or give the energies yourself."
         )
     return labelled
-
-
-def _elements(frames: list[Frame]) -> list[int]:
-    return sorted({number for frame in frames for number in frame.atoms.numbers.tolist()})

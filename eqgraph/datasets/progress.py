@@ -13,13 +13,14 @@ QUIET_SECONDS = 1.0
 """How long it takes before there is a progress bar."""
 
 
-def with_progress(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+def with_progress(items: Iterable[Item], description: str, total: int | None = None, done: int = 0) -> Iterator[Item]:
     """The items, with a progress bar on standard error once they have taken a second.
 
     Args:
         items: whatever takes long to make, or to work on.
         description: of what happens.
-        total: how many there are; None: the length of items if it has one.
+        total: how many there are, with those done before; None: the length of items if it has one.
+        done: how many were done before.
 
     Example:
         >>> sum(with_progress([1, 2, 3], "Adding"))
@@ -27,7 +28,7 @@ def with_progress(items: Iterable[Item], description: str, total: int | None = N
     """
     total = len(items) if total is None and hasattr(items, "__len__") else total
     progress = Progress(console=Console(stderr=True))
-    task = progress.add_task(description, total=total)
+    task = progress.add_task(description, total=total, completed=done)
     start = time.monotonic()
     try:
         for item in items:

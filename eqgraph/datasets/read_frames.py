@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 import ase
-import ase.db
 import ase.io
 import numpy as np
 from ase.calculators.calculator import all_properties
@@ -18,6 +17,7 @@ from ase.io.formats import filetype
 
 from eqgraph.graph import MIN_THICKNESS
 
+from .connect_database import connect_database, require_database_package
 from .frame import Frame
 from .labels import find_label, has_stale_results, label_sources
 from .progress import with_progress
@@ -27,6 +27,8 @@ from .weight import find_weight
 from .xyz_frames import check_xyz, xyz_frames
 
 _LABELS = ("energy", "forces", "stress", "virial", "dipole")
+LABEL_KEYS = tuple(f"{name}_key" for name in _LABELS)
+"""Arguments of read_frames that name labels."""
 _REQUIRABLE = ("energy", "forces", "stress", "dipole")
 LARGEST_LENGTH = 1e7
 """Å; with float64, neighbors are found exactly enough up to here, and what is larger is a mistake."""
@@ -59,6 +61,7 @@ def read_frames(
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ImportError: if it is an ASE LMDB and the package that reads these is not installed.
         ValueError: if the file is empty or ASE cannot read it, or for the reasons of frames_from_atoms.
 
     Example:
@@ -81,6 +84,7 @@ def frames_from_atoms(
     source: str = "structures",
     virial_key: str = "virial",
     dipole_key: str = "dipole",
+    first: int = 0,
 ) -> list[Frame]:
     """The same for structures in memory, which stay as they are.
 
@@ -94,6 +98,7 @@ def frames_from_atoms(
         source: where the structures come from, for messages.
         virial_key: name of the virial [eV].
         dipole_key: name of the dipole moment [e·Å].
+        first: number of the first structure there.
 
     Raises:
         TypeError: if a structure is not ase.Atoms.
@@ -108,7 +113,7 @@ def frames_from_atoms(
     """
     keys = dict(zip(_LABELS, (energy_key, forces_key, stress_key, virial_key, dipole_key), strict=True))
     _check_arguments(keys, require)
-    frames = [frame_from_atoms(atoms, index, keys, source) for index, atoms in enumerate(structures)]
+    frames = [frame_from_atoms(atoms, index, keys, source) for index, atoms in enumerate(structures, first)]
     if not frames:
         raise ValueError(f"{source}: expected structures, got none. Choose another file or repair this one.")
     for name in require:
@@ -116,19 +121,30 @@ def frames_from_atoms(
     return frames
 
 
-def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
-    """All structures of a file as ASE reads them, unchecked.
+def require_file(path: Path) -> None:
+    """Refuse what is not there, what is empty, and what may contain code.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty, may contain code, or ASE cannot read it.
+        FileNotFoundError: if there is no such file; names one that is called like it.
+        ValueError: if it is empty, or of a kind that runs code when it is read.
     """
-    path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"Expected a file of structures, got '{path}', which does not exist. {_existing(path)}")
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"Expected structures in '{path}', got an empty file. Write the file again.")
     refuse_code(path)
+
+
+def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
+    """All structures of a file as ASE reads them, unchecked.
+
+    Raises:
+        FileNotFoundError, ValueError: for the reasons of require_file, or if ASE cannot read it.
+        ImportError: if it is an ASE LMDB and the package that reads these is not installed.
+    """
+    path = Path(path)
+    require_file(path)
+    require_database_package(path)
     format = _format(path)
     num_frames = check_xyz(path) if format == "extxyz" else None
     try:
@@ -163,9 +179,8 @@ def _in_frame(path: Path, format: str | None) -> str:
 def _read(path: Path, format: str | None) -> Iterator[ase.Atoms]:
     if format in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
-        with ase.db.connect(str(path), serial=True) as database:
-            for row in database.select():
-                yield row.toatoms(add_additional_information=True)
+        for row in connect_database(path).select():
+            yield row.toatoms(add_additional_information=True)
     else:
         yield from ase.io.iread(path, ":", do_not_split_by_at_sign=True)
 

@@ -23,7 +23,7 @@ def frames():
 
 def test_known_value():
     atoms = ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], info={"energy": -31.7})
-    digest = "9dc92f8e377d96a8fe1c4cc8a5a69442911cada54195a8aa2920ad7d26e3f2b7"
+    digest = "690b087495287b14cb44e73492b4071b951f4d915cdd1e454a0d8b284dd78325"
     assert data_hash(frames_from_atoms([atoms], require=["energy"])) == digest
 
 

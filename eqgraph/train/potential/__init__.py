@@ -1,10 +1,10 @@
 """Training a potential: its config, data, loss, errors and reports."""
 
 from .config import Config
-from .data import read_labelled
 from .evaluate import Evaluation, evaluate, write_predictions
 from .loss import Loss
 from .metrics import ErrorRow, ErrorSum, PotentialErrors
+from .structures import read_labelled
 from .tables import error_table
 
 __all__ = [

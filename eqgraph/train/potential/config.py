@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from eqgraph.models import MODELS
 
@@ -39,7 +39,7 @@ class DataConfig(Section):
     """Where the structures are and what their labels are called."""
 
     train: Annotated[list[Path], BeforeValidator(some_paths)] = Field(
-        description="path, or list of paths, of the training structures (any format that ASE reads)"
+        description="path, or list of paths, of the training structures (any format that ASE reads, or folders of `eqgraph prepare`)"
     )
     valid: Annotated[int | float | Path, BeforeValidator(held_out)] = Field(
         0.1,
@@ -61,6 +61,11 @@ class DataConfig(Section):
     )
     dipole_key: str = Field(
         "dipole", description="name of the label of the dipole moment (e·Å), of neutral structures without periodicity"
+    )
+    in_memory: bool | Literal["auto"] = Field(
+        "auto",
+        description="true to keep all structures in memory, false to read them when they are needed, auto: true for less than 50 MB "
+        "of files; folders of `eqgraph prepare` are read when needed unless true",
     )
     atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
         "auto",
@@ -92,14 +97,32 @@ class PotentialTrainingConfig(TrainingConfig):
 
     check: bool = Field(
         True,
-        description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, "
-        "and refuse "
-        "what cannot be meant; false trains on anything",
+        description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, and "
+        "refuse what cannot be meant; false trains on anything",
+    )
+    batch_size: PositiveInt | None = Field(
+        5, description="structures per optimizer step; not together with batch_edges"
+    )
+    batch_edges: PositiveInt | None = Field(
+        None, description="most edges (pairs of neighbors) per optimizer step, in place of a number of structures"
+    )
+    workers: int = Field(
+        0, ge=0, le=256, description="processes that read structures and find neighbors beside the one that trains"
     )
     compile: bool = Field(
         False,
         description="compile the training step: minutes at the start, then a quarter to a third less time per step",
     )
+
+    @model_validator(mode="after")
+    def _check_batches(self) -> PotentialTrainingConfig:
+        if self.batch_edges is not None:
+            if self.batch_size is not None and "batch_size" in self.model_fields_set:
+                raise ValueError("batch_size or batch_edges, not both")
+            self.batch_size = None
+        elif self.batch_size is None:
+            raise ValueError("batch_size or batch_edges, not neither")
+        return self
 
 
 class Config(Section):

@@ -10,35 +10,26 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 from lightning.pytorch import LightningDataModule
-from torch_geometric.loader import DataLoader
+from torch.utils.data import DataLoader
 
 from eqgraph.check import CheckReport
-from eqgraph.datasets import AtomicEnergies, AtomsDataset, Frame, atomic_energies, data_hash, read_frames
+from eqgraph.datasets import (
+    AtomicEnergies,
+    Frame,
+    FrameTable,
+    GraphDataset,
+    atomic_energies,
+    binding_energies,
+    read_frames,
+)
 
+from ..edge_batches import EdgeBatches
 from ..epoch_shuffle import EpochBatches, EpochShuffle
 from .config import Config
 from .evaluate import require_known_species
-from .frame_weights import require_config_types, require_elements, weighted
-
-
-def read_labelled(paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> list[Frame]:
-    """All structures of some files; labels may be missing here and there, but not everywhere.
-
-    Args:
-        paths: files that ASE reads.
-        keys: energy_key, forces_key, stress_key, virial_key, dipole_key.
-        *needed: lists of "energy", "forces", "stress", "dipole": of each list at least one structure must have at least one label.
-
-    Raises:
-        ValueError: if no structure has such a label; lists the keys that are there. And for the reasons of read_frames.
-    """
-    frames = [frame for path in paths for frame in read_frames(path, **keys, require=())]
-    molecules = [frame for frame in frames if not frame.is_isolated_atom]
-    for names in needed:
-        if all(getattr(frame, name) is None for name in names for frame in molecules or frames):
-            for path in paths:
-                read_frames(path, **keys, require=names)  # raises, unless there are isolated atoms alone
-    return frames
+from .frame_weights import require_config_types, require_elements
+from .graph_loader import GraphLoader
+from .structures import Structures, read_structures
 
 
 def _read_isolated_atoms(path: Path, keys: dict[str, str]) -> list[Frame]:
@@ -58,9 +49,9 @@ class PotentialData(LightningDataModule):
     Single-atom structures among the training structures serve as isolated atoms (E0s) and are not trained on.
 
     Attributes:
-        train, valid: AtomsDataset.
-        order: of the training structures in training.
-        test: name -> AtomsDataset.
+        train, valid: GraphDataset, in memory or not.
+        order: of the training structures in training, or of the batches capped by edges.
+        test: name -> GraphDataset.
         species: atomic numbers in the training structures, sorted.
         atomic_energies: atomic number -> E0 in eV.
         atomic_energies_source: how they were found.
@@ -84,11 +75,11 @@ class PotentialData(LightningDataModule):
         self.check: CheckReport | None = None
         data, cutoff = config.data, config.model.cutoff
         needed = [[name] for name in dict.fromkeys("stress" if name == "virial" else name for name in config.loss.used)]
-        keys = data.label_keys
-        frames = read_labelled(data.train, keys, *needed)
-        isolated = [frame for frame in frames if frame.is_isolated_atom]
-        frames = [frame for frame in frames if not frame.is_isolated_atom]
-        if not frames:
+        keys, config_types = data.label_keys, config.loss.config_types
+        structures = self._read(data.train, keys, *needed)
+        isolated = [structures.frame(row) for row in np.flatnonzero(structures.is_isolated).tolist()]
+        rows = np.flatnonzero(~structures.is_isolated)
+        if not len(rows):
             raise ValueError(
                 f"data.train: expected structures of several atoms, came {len(isolated)} isolated atoms alone. Add some."
             )
@@ -96,15 +87,17 @@ class PotentialData(LightningDataModule):
             isolated += _read_isolated_atoms(data.isolated_atoms, keys)
         self.num_isolated_atoms = len(isolated)
         if isinstance(data.valid, Path):
-            train, valid = frames, read_labelled([data.valid], keys, *needed)
+            train = rows
+            valid = self._read([data.valid], keys, *needed).dataset(cutoff, None, config_types)
         else:
-            train, valid = self._split(frames)
-        require_config_types(train, config.loss.config_types)
-        train, valid = ([weighted(frame, config.loss.config_types) for frame in part] for part in (train, valid))
-        self.train, self.valid = AtomsDataset(train, cutoff), AtomsDataset(valid, cutoff)
+            train, held_out = self._split(rows)
+            valid = structures.dataset(cutoff, held_out, config_types)
+        if config_types:
+            require_config_types(structures.config_types(), config_types)
+        self.train: GraphDataset = structures.dataset(cutoff, train, config_types)
+        self.valid: GraphDataset = valid
         self.test = {
-            name: AtomsDataset(read_labelled([path], keys, ["energy", "forces"]), cutoff)
-            for name, path in data.test.items()
+            name: self._read([path], keys, ["energy", "forces"]).dataset(cutoff) for name, path in data.test.items()
         }
         self.species = self.train.species
         require_elements(self.species, config.loss.forces.elements)
@@ -113,48 +106,72 @@ class PotentialData(LightningDataModule):
             require_known_species(dataset, self.species, f"data.test.{name}")
         shifts, self.atomic_energies_source = self._atomic_energies(isolated)
         self.atomic_energies = {number: shifts[number] for number in self.species}
-        self.hash = data_hash([*train, *valid])
+        self.hash = FrameTable.concatenate([self.train.table, self.valid.table]).data_hash
         self.avg_num_neighbors = self._avg_num_neighbors()
         self.scale, self.scale_source = self._scale()
-        self.order = EpochShuffle(len(self.train), config.training.seed)
+        self.order = self._order()
 
     @property
     def edges_per_step(self) -> float:
         """Edges of a mean batch."""
-        return sum(data.num_edges for data in self.train) / len(self.train) * self.config.training.batch_size
+        training, num_edges = self.config.training, self.train.table.num_edges
+        if training.batch_edges is not None:
+            return float(num_edges.sum() / len(self._batches))
+        return float(num_edges.mean() * training.batch_size)
 
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
-        batches = EpochBatches(self.order, training.batch_size)
-        # its own generator: a loader draws a number for its workers, which would change those of the training
-        return DataLoader(self.train, batch_sampler=batches, generator=torch.Generator().manual_seed(training.seed))
+        return GraphLoader(self.train, training.workers, generator=self._generator(), batch_sampler=self._batches)
 
     def val_dataloader(self) -> DataLoader:
         training = self.config.training
-        generator = torch.Generator().manual_seed(training.seed)
-        return DataLoader(self.valid, training.valid_batch_size, generator=generator)
+        return GraphLoader(
+            self.valid, training.workers, generator=self._generator(), batch_size=training.valid_batch_size
+        )
+
+    def _generator(self) -> torch.Generator:
+        """A loader draws a number for its workers, which would change those of the training."""
+        return torch.Generator().manual_seed(self.config.training.seed)
+
+    @property
+    def _batches(self) -> EdgeBatches | EpochBatches:
+        if isinstance(self.order, EdgeBatches):
+            return self.order
+        return EpochBatches(self.order, self.config.training.batch_size)
+
+    def _order(self) -> EdgeBatches | EpochShuffle:
+        training, table = self.config.training, self.train.table
+        if training.batch_edges is None:
+            return EpochShuffle(len(self.train), training.seed)
+        return EdgeBatches(table.num_edges, training.batch_edges, training.seed, table.index)
+
+    def _read(self, paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> Structures:
+        config = self.config
+        return read_structures(
+            paths, keys, config.model.cutoff, config.data.in_memory, config.training.workers, *needed
+        )
 
     @property
     def named_atomic_energies(self) -> dict[str, float]:
         """Element symbol -> E0 in eV."""
         return {chemical_symbols[number]: self.atomic_energies[number] for number in self.species}
 
-    def _split(self, frames: list[Frame]) -> tuple[list[Frame], list[Frame]]:
+    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Hold out structures at random, as the seed says; both parts keep the order of the file."""
         valid = self.config.data.valid
-        count = valid if isinstance(valid, int) else max(1, round(valid * len(frames)))
-        if count >= len(frames):
+        count = valid if isinstance(valid, int) else max(1, round(valid * len(rows)))
+        if count >= len(rows):
             raise ValueError(
-                f"Expected data.valid to leave training structures, came {valid} of {len(frames)} structures. "
+                f"Expected data.valid to leave training structures, came {valid} of {len(rows)} structures. "
                 "Lower data.valid or add structures to data.train."
             )
         generator = torch.Generator().manual_seed(self.config.training.seed)
-        held_out = set(torch.randperm(len(frames), generator=generator)[:count].tolist())
-        train = [frame for index, frame in enumerate(frames) if index not in held_out]
-        return train, [frames[index] for index in sorted(held_out)]
+        held_out = np.zeros(len(rows), dtype=bool)
+        held_out[torch.randperm(len(rows), generator=generator)[:count].numpy()] = True
+        return rows[~held_out], rows[held_out]
 
     def _atomic_energies(self, isolated: list[Frame]) -> AtomicEnergies:
-        data, train = self.config.data, self.train.frames
+        data, train = self.config.data, self.train.table
         if data.isolated_atoms is not None and data.atomic_energies in ("auto", "isolated"):
             found = {int(frame.atoms.numbers[0]) for frame in isolated if frame.energy is not None}
             if missing := [chemical_symbols[number] for number in self.species if number not in found]:
@@ -162,14 +179,14 @@ class PotentialData(LightningDataModule):
                     f"data.isolated_atoms: expected an isolated atom with an energy for every element of data.train, came none of "
                     f"{', '.join(missing)} in '{data.isolated_atoms}'. Add them, or choose another data.atomic_energies."
                 )
-        no_energy = all(frame.energy is None for frame in (*train, *isolated))
+        no_energy = not train.num_labels("energy") and all(frame.energy is None for frame in isolated)
         if no_energy and "energy" not in self.config.loss.used and data.atomic_energies == "auto":
             source = "zero: no structure has an energy, so the origin of the model's energies is arbitrary"
             return AtomicEnergies(dict.fromkeys(self.species, 0.0), source)
         return atomic_energies(train, data.atomic_energies, isolated)
 
     def _avg_num_neighbors(self) -> float:
-        if not any(data.num_edges for data in self.train):
+        if not self.train.table.num_edges.any():
             raise ValueError(
                 f"Expected atoms closer than model.cutoff = {self.train.cutoff:g} Å, came none in the training structures. "
                 "Raise model.cutoff, and look whether the positions are in Å."
@@ -180,13 +197,8 @@ class PotentialData(LightningDataModule):
         source, scale = "rms of the training forces", self.train.forces_rms
         if math.isnan(scale):
             source = "standard deviation of the training energies per atom"
-            binding = [
-                (frame.energy - sum(self.atomic_energies[number] for number in frame.atoms.numbers.tolist()))
-                / len(frame.atoms)
-                for frame in self.train.frames
-                if frame.energy is not None
-            ]
-            scale = float(np.std(binding))
+            binding = binding_energies(self.train.table, self.atomic_energies)
+            scale = float(np.std(binding[self.train.table.rows_with("energy")]))
         if not scale > 0:
             raise ValueError(
                 f"Expected labels that differ, came {scale:g} as {source}. Check the labels in data.train."

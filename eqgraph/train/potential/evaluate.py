@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from torch_geometric.loader import DataLoader
 
-from eqgraph.datasets import AtomsDataset, Frame, with_progress, write_frames
+from eqgraph.datasets import Frame, GraphDataset, with_progress, write_frames
 from eqgraph.models import Potential
 from eqgraph.ops import segment_sum
 
@@ -38,7 +38,7 @@ class Evaluation:
 
 def evaluate(
     potential: Potential,
-    dataset: AtomsDataset,
+    dataset: GraphDataset,
     batch_size: int = 32,
     stress: bool | None = None,
     progress: bool = False,
@@ -57,7 +57,7 @@ def evaluate(
     """
     require_known_species(dataset, potential.species.tolist(), "evaluate")
     if stress is None:
-        stress = any(frame.stress is not None for frame in dataset.frames)
+        stress = dataset.table.num_labels("stress") > 0
     training = potential.training
     potential.eval()
     device = potential.shifts.device
@@ -93,21 +93,22 @@ def evaluate(
     return Evaluation(errors=errors, stress=arrays.pop("stress", None), dipole=arrays.pop("dipole", None), **arrays)
 
 
-def require_known_species(dataset: AtomsDataset, species: list[int], name: str) -> None:
+def require_known_species(dataset: GraphDataset, species: list[int], name: str) -> None:
     """Refuse structures with elements that are not among `species` (atomic numbers).
 
     Raises:
         ValueError: names the first such frame and its unknown elements.
     """
-    for frame in dataset.frames:
-        unknown = sorted(set(frame.atoms.numbers.tolist()) - set(species))
-        if unknown:
-            known = ", ".join(chemical_symbols[number] for number in species)
-            raise ValueError(
-                f"{name}: expected only elements that the model is trained on ({known}), came "
-                f"{', '.join(chemical_symbols[number] for number in unknown)} in {frame.place}. "
-                "Remove such frames, or train on data that has these elements."
-            )
+    beyond = dataset.table.rows_beyond(species)
+    if len(beyond):
+        first = dataset.table.select(beyond[:1])
+        unknown = [number for number in first.species if number not in species]
+        known = ", ".join(chemical_symbols[number] for number in species)
+        raise ValueError(
+            f"{name}: expected only elements that the model is trained on ({known}), came "
+            f"{', '.join(chemical_symbols[number] for number in unknown)} in {dataset.place(int(beyond[0]))}. "
+            "Remove such frames, or train on data that has these elements."
+        )
 
 
 def write_predictions(path: str | Path, frames: Sequence[Frame], evaluation: Evaluation) -> None:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from ase.data import chemical_symbols
 
-from eqgraph.datasets import Frame
 
-
-def weighted(frame: Frame, config_types: Mapping[str, float]) -> Frame:
-    """The frame with its weight times that of its config_type.
-
-    Example:
-        >>> import ase
-        >>> weighted(Frame(ase.Atoms("H", info={"config_type": "surface"}), weight=3.0), {"surface": 2.0}).weight
-        6.0
-    """
-    factor = config_types.get(frame.config_type, 1.0)
-    return frame if factor == 1 else dataclasses.replace(frame, weight=factor * frame.weight)
-
-
-def require_config_types(frames: Iterable[Frame], config_types: Mapping[str, float]) -> None:
+def require_config_types(found: Iterable[str], config_types: Mapping[str, float]) -> None:
     """Refuse weights of config_types that no training structure has.
 
     Raises:
         ValueError: names the first such config_type and those that there are.
     """
-    known = sorted({frame.config_type for frame in frames if frame.config_type is not None})
+    known = sorted(found)
     for name in config_types:
         if name not in known:
             raise ValueError(

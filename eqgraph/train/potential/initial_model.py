@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 
-from eqgraph.datasets import AtomicEnergies, AtomsDataset
+from eqgraph.datasets import AtomicEnergies, GraphDataset
 from eqgraph.models import MODELS, Potential, extend_species, load_potential, read_header
 
 from .config import Config, ModelConfig
@@ -86,7 +86,7 @@ class InitialModel:
         potential.network.to(getattr(torch, config.training.dtype))
         self.potential = potential
 
-    def refit(self, dataset: AtomsDataset) -> AtomicEnergies:
+    def refit(self, dataset: GraphDataset) -> AtomicEnergies:
         """E0s for labels of another level of theory: those of the file, changed as little as makes the model fit the energies best.
 
         E0 = E0_file + Δ, where Δ has the least norm of those with the least Σ_structures ((E - E_model - Σ_atoms Δ) / num_atoms)².
@@ -103,7 +103,7 @@ class InitialModel:
                 "data.atomic_energies to {symbol: eV} or 'isolated'."
             )
         numbers = np.array(sorted({*self.energies, *self.new_species}))
-        counts = np.array([(frame.atoms.numbers[:, None] == numbers).sum(0) for frame in dataset.frames], float)
+        counts = dataset.table.counts(numbers.tolist()).astype(float)
         counts, size = counts[labelled], evaluation.num_atoms[labelled]
         residual = (evaluation.energy_labels - evaluation.energy)[labelled] / size
         changes = np.linalg.lstsq(counts / size[:, None], residual, rcond=1e-9)[0]

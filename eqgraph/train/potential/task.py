@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from eqgraph.datasets import LABELS, LazyDataset
 from eqgraph.models import Potential, build_potential, load_potential, save_potential
 
 from ..task import FitResult, Run, Task
@@ -25,6 +26,8 @@ from .tables import error_table, write_errors
 
 _COMPILING_PAYS = 900.0
 """Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
+_EVALUATED = 10_000
+"""Training structures that are evaluated at the end, of those that are not in memory."""
 UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
 
 
@@ -89,6 +92,7 @@ class PotentialTask(Task):
             "E0s (eV)": f"{energies} ({data.atomic_energies_source})",
             "scale": f"{data.scale:.4g} eV ({data.scale_source})",
             "neighbors": f"{data.avg_num_neighbors:.1f} on average",
+            "batches": _batches(config, data),
             "loss": _loss(config.loss),
             "dtype": f"{config.training.dtype} network, float64 energies",
             "compiled": _compiled(config.training.compile, config.training.max_time),
@@ -105,8 +109,12 @@ class PotentialTask(Task):
         potential, header = load_potential(output.model, run.device)
         potential.requires_grad_(False)
         evaluations: dict[str, Evaluation] = {}
+        train = run.data.train
+        if isinstance(train, LazyDataset) and len(train) > _EVALUATED:
+            console.print(f"Errors of train are those of {_EVALUATED} of its {len(train)} structures, drawn at random.")
+            train = train.sample(_EVALUATED)
         with console.status("Evaluating the model"):
-            for name, dataset in {"train": run.data.train, "valid": run.data.valid, **run.data.test}.items():
+            for name, dataset in {"train": train, "valid": run.data.valid, **run.data.test}.items():
                 evaluations[name] = evaluate(potential, dataset, run.config.training.valid_batch_size)
         errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
         console.print(error_table(errors))
@@ -163,12 +171,16 @@ def _loss(config: LossConfig) -> str:
     return "; ".join([", ".join(parts), *types, *stages])
 
 
+def _batches(config: Config, data: PotentialData) -> str:
+    training = config.training
+    if training.batch_edges is None:
+        return f"{training.batch_size} structures"
+    return f"at most {training.batch_edges} edges, {data.edges_per_step:.0f} on average"
+
+
 def _labels(data: PotentialData) -> str:
     """How many of the training structures have which label: a part of them without forces should not go unnoticed."""
-    counts = {
-        name: sum(getattr(frame, name) is not None for frame in data.train.frames)
-        for name in ("energy", "forces", "stress", "dipole")
-    }
+    counts = {name: data.train.table.num_labels(name) for name in LABELS}
     return (
         ", ".join(f"{name} {count} of {len(data.train)}" for name, count in counts.items() if count)
         + " training structures"
