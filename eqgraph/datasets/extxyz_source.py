@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from itertools import islice
 from pathlib import Path
 
 import ase
@@ -11,7 +12,7 @@ import numpy as np
 from ase.io.extxyz import read_extxyz
 
 from .frame_source import FrameSource
-from .xyz_frames import check_xyz
+from .xyz_frames import checked_xyz
 
 
 class ExtxyzSource(FrameSource):
@@ -23,7 +24,7 @@ class ExtxyzSource(FrameSource):
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is empty, or a line that should hold a number of atoms does not: names the line.
+        ValueError: if it is empty, or for the reasons of checked_xyz.
 
     Example:
         >>> import tempfile
@@ -35,7 +36,6 @@ class ExtxyzSource(FrameSource):
 
     def __init__(self, path: str | Path, keys: dict[str, str] | None = None) -> None:
         super().__init__(path, keys)
-        check_xyz(self.path)
         self._stamp = _stamp(self.path)
         self._offsets = _offsets(self.path)
 
@@ -58,34 +58,12 @@ def _stamp(file: Path | int) -> tuple[int, int]:
 
 
 def _offsets(path: Path) -> np.ndarray:
-    """Where the frames begin, and where the last one ends."""
-    offsets, position, number = [], 0, 0  # position in bytes, number of lines read
-    with path.open("rb") as file:
-        line = file.readline()
-        while line.strip():
-            offsets.append(position)
-            try:
-                num_atoms = int(line)
-            except ValueError:
-                raise ValueError(
-                    f"Expected the number of atoms of frame {len(offsets) - 1} in line {number + 1} of '{path}', got "
-                    f"{line.decode(errors='replace').strip()!r:.60}. The frame before may have fewer lines than it says: repair it."
-                ) from None
-            position += len(line)
-            number += 1
-            for _ in range(num_atoms + 1):
-                position += len(file.readline())
-            number += num_atoms + 1
-            while (line := file.readline()).lstrip().startswith(b"VEC"):  # cell vectors of an older convention
-                position += len(line)
-                number += 1
-        offsets.append(position)
-        while line and not line.strip():
-            line = file.readline()
-        if line:
-            raise ValueError(
-                f"Expected frames without empty lines between them in '{path}', got one in line {number + 1}. Remove it."
-            )
-    if len(offsets) == 1:
+    """Where the frames begin, and where the last one ends, in bytes."""
+    sizes = []
+    with path.open("rb") as file:  # where lines end in two bytes, the text says one
+        for frame in checked_xyz(path):
+            num_lines = frame.text.count("\n") + (not frame.text.endswith("\n"))
+            sizes.append(sum(map(len, islice(file, num_lines))))
+    if not sizes:
         raise ValueError(f"Expected structures in '{path}', got none. Write the file again.")
-    return np.array(offsets, dtype=np.int64)
+    return np.cumsum([0, *sizes], dtype=np.int64)

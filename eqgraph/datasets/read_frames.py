@@ -24,7 +24,7 @@ from .progress import with_progress
 from .refuse_code import refuse_code
 from .virial import stress_of
 from .weight import find_weight
-from .xyz_frames import check_xyz, xyz_frames
+from .xyz_frames import checked_xyz, xyz_frames
 
 _LABELS = ("energy", "forces", "stress", "virial", "dipole")
 LABEL_KEYS = tuple(f"{name}_key" for name in _LABELS)
@@ -146,7 +146,7 @@ def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
     require_file(path)
     require_database_package(path)
     format = _format(path)
-    num_frames = check_xyz(path) if format == "extxyz" else None
+    num_frames = sum(1 for _ in checked_xyz(path)) if format == "extxyz" else None
     try:
         return list(with_progress(_read(path, format), f"Reading {path.name}", num_frames))
     except Exception as error:  # ASE's readers raise whatever their parsing runs into

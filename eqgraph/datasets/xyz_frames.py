@@ -51,14 +51,14 @@ def xyz_frames(path: Path) -> Iterator[XYZFrame]:
             index, number = index + 1, number + len(lines)
 
 
-def check_xyz(path: Path) -> int:
-    """How many frames a file has, read to its end without keeping anything.
+def checked_xyz(path: Path) -> Iterator[XYZFrame]:
+    """The same, and a text that is not UTF-8 is said to be none.
 
     Raises:
         ValueError: for the reasons of xyz_frames, or if the text is not UTF-8.
     """
     try:
-        return sum(1 for _ in xyz_frames(path))
+        yield from xyz_frames(path)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x}. Save the file as UTF-8."

@@ -33,7 +33,7 @@ def test_table_and_exit_codes(files, capsys):
     assert "Expected another file for the report" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["check", "--help"])
-    assert "example: eqgraph check" in capsys.readouterr().out
+    assert "example:\n  eqgraph check" in capsys.readouterr().out
 
 
 def test_json(files, capsys):

@@ -56,7 +56,7 @@ def test_files_that_cannot_be_read_at_all(tmp_path):
         check_files([tmp_path / "empt.xyz"])
     with pytest.raises(ValueError, match="got an empty file"):
         check_files([tmp_path / "empty.xyz"])
-    with pytest.raises(ValueError, match="file that ase"):
+    with pytest.raises(ValueError, match="expected the number of atoms of a frame"):
         check_files([tmp_path / "text.xyz"])
     with pytest.raises(ValueError, match="Expected every file once"):
         check_files([tmp_path / "text.xyz"] * 2)

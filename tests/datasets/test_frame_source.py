@@ -166,17 +166,17 @@ def test_damaged_extended_xyz(tmp_path):
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:3], *lines[4:]]))
     with pytest.raises(
-        ValueError, match=r"Expected the number of atoms of frame 1 in line 6 of '.*a\.xyz', got 'Properties="
+        ValueError, match=r"a\.xyz, frame 0 \(line 1\): expected 7 columns for atom 2 as Properties says .* got 1: '3'"
     ):
         open_source(path)
     path.write_text("".join([*lines[:5], "\n", *lines[5:]]))
-    with pytest.raises(
-        ValueError, match=r"Expected frames without empty lines between them in '.*', got one in line 6"
-    ):
+    with pytest.raises(ValueError, match=r"a\.xyz, line 6: expected the number of atoms of a frame, got a blank line"):
         open_source(path)
     path.write_text("".join(lines[:-1]))
-    with pytest.raises(ValueError, match=r"a\.xyz, frame 1: expected a structure that ASE reads, got "):
-        open_source(path).frame(1)
+    with pytest.raises(
+        ValueError, match=r"a\.xyz, frame 1 \(line 6\): expected 3 atoms .*, got 2 before the file ends"
+    ):
+        open_source(path)
     path.write_text("\n\n")
     with pytest.raises(ValueError, match=r"Expected structures in .*, got none"):
         open_source(path)
@@ -186,6 +186,13 @@ def test_damaged_extended_xyz(tmp_path):
     path.write_text("".join(lines))
     with pytest.raises(ValueError, match=r"frame 0: .*the file was changed after it was opened.*start again"):
         source.frame(0)
+
+
+def test_lines_that_end_in_two_bytes(tmp_path):
+    ase.io.write(tmp_path / "a.xyz", structures()[:3])
+    (tmp_path / "b.xyz").write_bytes((tmp_path / "a.xyz").read_bytes().replace(b"\n", b"\r\n"))
+    ours, theirs = open_source(tmp_path / "b.xyz"), open_source(tmp_path / "a.xyz")
+    assert [ours.frame(index).atoms for index in range(3)] == [theirs.frame(index).atoms for index in range(3)]
 
 
 def test_cell_vectors_of_the_older_convention(tmp_path):

@@ -112,7 +112,7 @@ def test_wrong_structure_leaves_nothing_behind(tmp_path):
     frames = structures()[:3]
     frames[1].positions[1] = frames[1].positions[0]
     ase.io.write(tmp_path / "a.xyz", frames)
-    with pytest.raises(ValueError, match=r"Frame 1: from_ase: expected atoms at different places"):
+    with pytest.raises(ValueError, match=r"a\.xyz, frame 1: from_ase: expected atoms at different places"):
         prepare([tmp_path / "a.xyz"], tmp_path / "graphs", CUTOFF)
     assert [file.name for file in tmp_path.iterdir()] == ["a.xyz"]
 

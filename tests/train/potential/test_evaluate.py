@@ -79,7 +79,8 @@ def test_unknown_species(folder, potential):
     ase.io.write(folder / "platinum.xyz", frames)
     dataset = AtomsDataset(read_frames(folder / "platinum.xyz"), 4.0)
     with pytest.raises(
-        ValueError, match=r"expected only elements that the model is trained on \(H, O\), came Pt in frame 2\."
+        ValueError,
+        match=r"expected only elements that the model is trained on \(H, O\), came Pt in .*platinum\.xyz, frame 2\.",
     ):
         evaluate(potential, dataset)
 
