@@ -7,6 +7,7 @@ from .frame import Frame
 from .frame_source import FrameSource, JoinedFrames
 from .frame_table import LABELS, FrameRow, FrameTable
 from .graph_dataset import GraphDataset
+from .joined_graphs import JoinedGraphs
 from .lazy_dataset import LazyDataset, scan_table
 from .open_source import is_readable_in_parts, open_source
 from .point_clouds import PointClouds, read_point_clouds
@@ -27,6 +28,7 @@ __all__ = [
     "FrameTable",
     "GraphDataset",
     "JoinedFrames",
+    "JoinedGraphs",
     "LazyDataset",
     "PointClouds",
     "PreparedGraphs",

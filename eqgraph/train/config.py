@@ -90,6 +90,11 @@ def some_paths(value: Any) -> Any:
     return _paths(value)
 
 
+def paths_or_none(value: Any) -> Any:
+    """One path, several or none: always a list."""
+    return [] if value is None else _paths(value)
+
+
 def named_paths(value: Any) -> Any:
     """One path, several, or {name: path}: always {name: path}; a path without a name is called by its stem.
 

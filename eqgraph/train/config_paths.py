@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-_PATHS = {"data": ("train", "valid", "test", "isolated_atoms"), "training": ("output",)}
+_PATHS = {"data": ("train", "valid", "test", "isolated_atoms", "replay"), "training": ("output", "init_from")}
 
 
 def resolve_paths(raw: dict[str, Any], folder: Path) -> None:

@@ -133,7 +133,7 @@ class TrainingModule(LightningModule, ABC):
     def configure_optimizers(self) -> dict:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer.name]
         optimizer = kind(
-            self.model.parameters(),
+            [parameter for parameter in self.model.parameters() if parameter.requires_grad],  # others are frozen
             lr=self.optimizer.learning_rate,
             weight_decay=self.optimizer.weight_decay,
             amsgrad=self.optimizer.amsgrad,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eqgraph.check import CheckReport, check_frames
-from eqgraph.datasets import Frame, GraphDataset, LazyDataset
+from eqgraph.datasets import Frame, GraphDataset, JoinedGraphs, LazyDataset
 
 from .config import Config
 from .data import PotentialData
@@ -51,6 +51,8 @@ def describe_check(report: CheckReport | None) -> str:
 
 def _frames(dataset: GraphDataset) -> list[Frame]:
     """Those in memory; of a data set on disk the first, which are neighbors in time where there are any."""
+    if isinstance(dataset, JoinedGraphs):
+        return [frame for part in dataset.parts for frame in _frames(part)]
     if isinstance(dataset, LazyDataset):
         return [dataset.source.frame(int(row)) for row in dataset.rows[:_ON_DISK]]
     return dataset.frames

@@ -18,13 +18,15 @@ from ..config import (
     TrainingConfig,
     held_out,
     named_paths,
+    paths_or_none,
     some_paths,
 )
 from .loss_config import LossConfig
+from .model_of_file import model_of_file
 
 
 def _atomic_energies(value: Any) -> Any:
-    ways = ("auto", "isolated", "least_squares", "mean")
+    ways = ("auto", "isolated", "least_squares", "mean", "refit")
     if value in ways:
         return value
     if isinstance(value, dict) and value:
@@ -50,6 +52,11 @@ class DataConfig(Section):
         description="path, list of paths or {name: path} of structures for the error table after the training; names other than "
         "train and valid",
     )
+    replay: Annotated[list[Path], BeforeValidator(paths_or_none)] = Field(
+        [],
+        description="path, or list of paths, of structures that the model of training.init_from was trained on, to be trained on again "
+        "so that it does not forget them; their energies are moved by the change of the E0s",
+    )
     isolated_atoms: Path | None = Field(
         None, description="path of isolated atoms, one of each element, whose energies are the E0s"
     )
@@ -70,8 +77,9 @@ class DataConfig(Section):
     atomic_energies: Annotated[str | dict[str, float], BeforeValidator(_atomic_energies)] = Field(
         "auto",
         description="E0 of each element: isolated (from single-atom structures), least_squares (fit to the training energies), "
-        "mean (one number per atom for all elements), auto (the first of isolated and least_squares that is possible; mean if all "
-        "structures have the same composition) or {symbol: eV}",
+        "mean (one number per atom for all elements), refit (of the model of training.init_from, changed as little as fits the "
+        "training energies), auto (the first of isolated and least_squares that is possible, mean if all structures have the same "
+        "composition; with init_from isolated or refit) or {symbol: eV}",
     )
 
     @property
@@ -95,6 +103,12 @@ class ModelConfig(ModelSection):
 class PotentialTrainingConfig(TrainingConfig):
     """How long, where to and on what."""
 
+    init_from: Path | None = Field(
+        None, description="model file (.eqg) to start from in place of random weights; its architecture comes with it"
+    )
+    freeze: list[str] = Field(
+        [], description="names of layers of that model that keep their weights, such as embedding or layers.0"
+    )
     check: bool = Field(
         True,
         description="look for wrong units, signs and constraints in the labels before the training, as `eqgraph check` does, and "
@@ -141,3 +155,18 @@ class Config(Section):
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
     training: PotentialTrainingConfig
+
+    @model_validator(mode="after")
+    def _check_fine_tuning(self) -> Config:
+        path = self.training.init_from
+        if path is not None:
+            self.model = model_of_file(path, self.model, self.model.model_fields_set)
+            return self
+        for key, used in (
+            ("training.freeze", self.training.freeze),
+            ("data.replay", self.data.replay),
+            ("data.atomic_energies: refit", self.data.atomic_energies == "refit"),
+        ):
+            if used:
+                raise ValueError(f"training.init_from beside {key}, which has no meaning without a model to start from")
+        return self

@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader
 from eqgraph.check import CheckReport
 from eqgraph.datasets import (
     AtomicEnergies,
+    AtomsDataset,
     Frame,
     FrameTable,
     GraphDataset,
+    JoinedGraphs,
     atomic_energies,
     binding_energies,
     read_frames,
@@ -29,7 +31,8 @@ from .config import Config
 from .evaluate import require_known_species
 from .frame_weights import require_config_types, require_elements
 from .graph_loader import GraphLoader
-from .structures import Structures, read_structures
+from .initial_model import InitialModel
+from .structures import Structures, read_labelled, read_structures
 
 
 def _read_isolated_atoms(path: Path, keys: dict[str, str]) -> list[Frame]:
@@ -52,7 +55,9 @@ class PotentialData(LightningDataModule):
         train, valid: GraphDataset, in memory or not.
         order: of the training structures in training, or of the batches capped by edges.
         test: name -> GraphDataset.
-        species: atomic numbers in the training structures, sorted.
+        initial: the model that the training starts from, None if it starts from random weights.
+        replay: structures that model was trained on, a part of train; None if there are none.
+        species: atomic numbers in the training structures, and those that the initial model knows, sorted.
         atomic_energies: atomic number -> E0 in eV.
         atomic_energies_source: how they were found.
         num_isolated_atoms: how many isolated atoms were recognized, in the training file and in that of isolated atoms.
@@ -99,16 +104,20 @@ class PotentialData(LightningDataModule):
         self.test = {
             name: self._read([path], keys, ["energy", "forces"]).dataset(cutoff) for name, path in data.test.items()
         }
-        self.species = self.train.species
-        require_elements(self.species, config.loss.forces.elements)
+        self.initial = InitialModel(config, self.train.species) if config.training.init_from else None
+        self.species = self.initial.species if self.initial else self.train.species
+        require_elements(self.train.species, config.loss.forces.elements)
         require_known_species(self.valid, self.species, "data.valid")
         for name, dataset in self.test.items():
             require_known_species(dataset, self.species, f"data.test.{name}")
         shifts, self.atomic_energies_source = self._atomic_energies(isolated)
         self.atomic_energies = {number: shifts[number] for number in self.species}
-        self.hash = FrameTable.concatenate([self.train.table, self.valid.table]).data_hash
+        self.replay = self._replay(keys)
         self.avg_num_neighbors = self._avg_num_neighbors()
         self.scale, self.scale_source = self._scale()
+        if self.replay:
+            self.train = JoinedGraphs([self.train, self.replay])
+        self.hash = FrameTable.concatenate([self.train.table, self.valid.table]).data_hash
         self.order = self._order()
 
     @property
@@ -181,9 +190,26 @@ class PotentialData(LightningDataModule):
                 )
         no_energy = not train.num_labels("energy") and all(frame.energy is None for frame in isolated)
         if no_energy and "energy" not in self.config.loss.used and data.atomic_energies == "auto":
+            if self.initial:
+                return AtomicEnergies(dict.fromkeys(self.species, 0.0) | self.initial.energies, "of the initial model")
             source = "zero: no structure has an energy, so the origin of the model's energies is arbitrary"
             return AtomicEnergies(dict.fromkeys(self.species, 0.0), source)
-        return atomic_energies(train, data.atomic_energies, isolated)
+        if self.initial is None:
+            return atomic_energies(train, data.atomic_energies, isolated)
+        method = data.atomic_energies
+        with_isolated = {int(frame.atoms.numbers[0]) for frame in isolated if frame.energy is not None}
+        if method == "refit" or (method == "auto" and not with_isolated >= set(train.species)):
+            return self.initial.refit(self.train)
+        shifts, source = atomic_energies(train, "isolated" if method == "auto" else method, isolated)
+        return AtomicEnergies(self.initial.energies | shifts, source)
+
+    def _replay(self, keys: dict[str, str]) -> AtomsDataset | None:
+        """Structures of an earlier training."""
+        config = self.config
+        if not config.data.replay:
+            return None
+        frames = self.initial.replayed(read_labelled(config.data.replay, keys), self.atomic_energies)
+        return AtomsDataset(frames, config.model.cutoff, config.loss.config_types)
 
     def _avg_num_neighbors(self) -> float:
         if not self.train.table.num_edges.any():
@@ -191,9 +217,13 @@ class PotentialData(LightningDataModule):
                 f"Expected atoms closer than model.cutoff = {self.train.cutoff:g} Å, came none in the training structures. "
                 "Raise model.cutoff, and look whether the positions are in Å."
             )
+        if self.initial:
+            return self.initial.avg_num_neighbors
         return self.train.avg_num_neighbors
 
     def _scale(self) -> tuple[float, str]:
+        if self.initial:
+            return self.initial.scale, "of the initial model"
         source, scale = "rms of the training forces", self.train.forces_rms
         if math.isnan(scale):
             source = "standard deviation of the training energies per atom"

@@ -1,63 +1,19 @@
-"""Fine-tuning: what a training that starts from a trained potential takes from it, and what it may change."""
+"""Fine-tuning: what a training that starts from a trained potential takes from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols
 
-from eqgraph.datasets import AtomicEnergies, GraphDataset
-from eqgraph.models import MODELS, Potential, extend_species, load_potential, read_header
+from eqgraph.datasets import AtomicEnergies, Frame, GraphDataset
+from eqgraph.models import Potential, extend_species, load_potential
 
-from .config import Config, ModelConfig
+from .config import Config
 from .evaluate import evaluate
-
-_MAY_DIFFER = {"backend"}
-"""Keys of an architecture that say how, not what is computed."""
-
-
-def model_section_of(path: Path, section: ModelConfig, given: set[str]) -> ModelConfig:
-    """The section `model` of a training that starts from a model file: the file's own, which the config must not contradict.
-
-    Args:
-        path: of the model file.
-        section: what the config says.
-        given: the keys of it that somebody wrote.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no potential, or the config asks for another architecture, cutoff or size: that would have no effect.
-
-    Example:
-        >>> import tempfile
-        >>> from eqgraph.models import build_potential, save_potential
-        >>> path = Path(tempfile.mkdtemp()) / "model.eqg"
-        >>> save_potential(path, build_potential("nequip", {"num_layers": 2}, [1], 4.0, [-13.6], [1.0], 9.0))
-        >>> model_section_of(path, ModelConfig(), set()).network.num_layers
-        2
-    """
-    header = read_header(path, "training.init_from")
-    if not header["format"].startswith("eqgraph-potential"):
-        raise ValueError(
-            f"training.init_from: expected a potential, came a file of the kind {header['format']} in '{path}'. Give a model.eqg "
-            "of a training of potentials."
-        )
-    config = MODELS[header["architecture"]][0].model_validate(header["config"]).model_dump(mode="json")
-    there = {"architecture": header["architecture"], "cutoff": header["cutoff"]} | config
-    asked = section.model_dump(mode="json")
-    if wrong := [
-        f"model.{key} = {asked[key]!r} ({there.get(key)!r} in the file)"
-        for key in sorted(given - _MAY_DIFFER)
-        if asked[key] != there.get(key)
-    ]:
-        raise ValueError(
-            f"training.init_from: expected the model of '{path}' as it is, came {', '.join(wrong)}, which would have no effect. "
-            "Remove these keys: the architecture comes from the file."
-        )
-    return ModelConfig.model_validate(there | {key: asked[key] for key in given & _MAY_DIFFER})
 
 
 class InitialModel:
@@ -72,6 +28,8 @@ class InitialModel:
         path: of the file.
         sha256: checksum of its weights.
         energies: atomic number -> E0 [eV] in the file.
+        scale: of the energies [eV], a mean over the elements.
+        avg_num_neighbors: by which the convolutions divide.
         new_species: atomic numbers that the file does not know.
     """
 
@@ -79,6 +37,11 @@ class InitialModel:
         self.path = config.training.init_from
         potential, header = load_potential(self.path)
         self.sha256 = header["sha256"]
+        buffers = dict(potential.network.named_buffers())
+        self.avg_num_neighbors = next(
+            float(value) for name, value in buffers.items() if name.endswith("avg_num_neighbors")
+        )
+        self.scale = float(potential.scales.mean())
         self.energies = dict(zip(potential.species.tolist(), potential.shifts.tolist(), strict=True))
         self.new_species = [number for number in species if number not in self.energies]
         if self.new_species:
@@ -116,46 +79,39 @@ class InitialModel:
         fall = f"the error of the model fell from {rms[0]:.1f} to {rms[1]:.1f} meV/atom"
         return AtomicEnergies(shifts, f"of the initial model, refitted to {labelled.sum()} structures: {fall}")
 
-    def start(self, shifts: dict[int, float]) -> Potential:
-        """The potential with other E0s [eV], of all elements that are to change."""
-        for index, number in enumerate(self.potential.species.tolist()):
-            if number in shifts:
-                self.potential.shifts[index] = shifts[number]
-        return self.potential
+    @property
+    def species(self) -> list[int]:
+        """Atomic numbers that the potential knows, sorted."""
+        return self.potential.species.tolist()
+
+    def replayed(self, frames: Sequence[Frame], shifts: Mapping[int, float]) -> list[Frame]:
+        """Structures with labels of the level of theory of the file, for a training with other E0s [eV].
+
+        Their energies keep their distance to the isolated atoms: E → E + Σ_atoms (E0 - E0_file).
+
+        Raises:
+            ValueError: if one has an element that the file does not know.
+        """
+        replayed = []
+        for frame in frames:
+            numbers = frame.atoms.numbers.tolist()
+            if unknown := sorted(set(numbers) - set(self.energies)):
+                raise ValueError(
+                    f"data.replay: expected structures of what the initial model was trained on, came "
+                    f"{', '.join(chemical_symbols[number] for number in unknown)} in {frame.place}. Move it to data.train."
+                )
+            if frame.energy is not None:
+                change = sum(shifts[number] - self.energies[number] for number in numbers)
+                frame = dataclasses.replace(frame, energy=frame.energy + change)
+            replayed.append(frame)
+        return replayed
+
+    def start(self, shifts: Mapping[int, float]) -> Potential:
+        """The potential with these E0s [eV], ready to train."""
+        for index, number in enumerate(self.species):
+            self.potential.shifts[index] = shifts[number]
+        return self.potential.train()
 
     def __str__(self) -> str:
         added = ", ".join(chemical_symbols[number] for number in self.new_species)
         return f"{self.path}{f', extended by {added}' if added else ''}"
-
-
-def freeze(network: torch.nn.Module, names: Sequence[str]) -> int:
-    """Exclude parameters from training, those whose dotted name is, or begins with, one of the names; returns how many numbers.
-
-    Raises:
-        ValueError: if a name fits no parameter, or nothing is left to train.
-
-    Example:
-        >>> network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
-        >>> freeze(network, ["0"]), [parameter.requires_grad for parameter in network.parameters()]
-        (9, [False, False, True, True])
-    """
-    parameters = dict(network.named_parameters())
-    for name in names:
-        if not any(_belongs(parameter, name) for parameter in parameters):
-            known = dict.fromkeys(".".join(parameter.split(".")[:2]) for parameter in parameters)
-            raise ValueError(
-                f"training.freeze: expected names of layers of the model, came '{name}', which fits none. There are: "
-                f"{', '.join(known)}."
-            )
-    frozen = [tensor for key, tensor in parameters.items() if any(_belongs(key, name) for name in names)]
-    if len(frozen) == len(parameters):
-        raise ValueError(
-            "training.freeze: expected something to be left to train, came names of all layers. Remove one of them."
-        )
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    return sum(parameter.numel() for parameter in frozen)
-
-
-def _belongs(parameter: str, name: str) -> bool:
-    return parameter == name or parameter.startswith(f"{name}.")

@@ -18,6 +18,7 @@ from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
 from .evaluate import Evaluation, evaluate
+from .freeze import freeze
 from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
@@ -54,6 +55,10 @@ class PotentialTask(Task):
         return data
 
     def build(self, config: Config, data: PotentialData) -> Potential:
+        if data.initial:
+            potential = data.initial.start(data.atomic_energies)
+            freeze(potential.network, config.training.freeze)
+            return potential
         potential = build_potential(
             config.model.architecture,
             config.model.network,
@@ -86,6 +91,7 @@ class PotentialTask(Task):
         atoms = f", {isolated} isolated atom{'s' if isolated > 1 else ''} recognized" if isolated else ""
         return {
             "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
+            **_initial(config, data, model),
             "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}{atoms}",
             "labels": _labels(data),
             "check": describe_check(data.check),
@@ -99,7 +105,10 @@ class PotentialTask(Task):
         }
 
     def metadata(self, config: Config, data: PotentialData) -> dict[str, Any]:
-        return {"units": UNITS, "data_hash": data.hash, "E0s": data.named_atomic_energies}
+        start = (
+            {"initial_model": {"file": data.initial.path.name, "sha256": data.initial.sha256}} if data.initial else {}
+        )
+        return {"units": UNITS, "data_hash": data.hash, "E0s": data.named_atomic_energies} | start
 
     def save(self, path: Path, model: Potential, metadata: dict[str, Any]) -> None:
         save_potential(path, model, metadata)
@@ -169,6 +178,16 @@ def _loss(config: LossConfig) -> str:
         for stage in config.stages
     ]
     return "; ".join([", ".join(parts), *types, *stages])
+
+
+def _initial(config: Config, data: PotentialData, model: Potential) -> dict[str, str]:
+    """What a training that starts from a model takes from it."""
+    if not data.initial:
+        return {}
+    num_frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
+    frozen = f"; {num_frozen} parameters frozen ({', '.join(config.training.freeze)})" if num_frozen else ""
+    replay = f"; {len(data.replay)} of the training structures replayed" if data.replay else ""
+    return {"initial model": f"{data.initial}{frozen}{replay}"}
 
 
 def _batches(config: Config, data: PotentialData) -> str:
