@@ -223,7 +223,8 @@ def test_refit_without_energies(tuning, folder):
 
 
 def test_a_classifier_is_no_model_to_start_from(tuning, folder):
-    save_classifier(folder / "clouds.eqg", build_classifier("tensor_field_network", {"num_layers": 1}, num_classes=2))
+    model = build_classifier("tensor_field_network", {"num_layers": 1, "num_features": 4}, num_classes=2)
+    save_classifier(folder / "clouds.eqg", model, ["a", "b"])
     tuning["training"]["init_from"] = str(folder / "clouds.eqg")
     with pytest.raises(
         ValueError, match=r"training.init_from: expected a potential, came a file of the kind eqgraph-points"
