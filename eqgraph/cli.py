@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eqgraph.allocator import keep_freed_memory
+from eqgraph.launch import launched
 from eqgraph.replacing import replacing
 
 # torch and Lightning are imported by the subcommands that need them: `eqgraph --help` answers at once
@@ -395,7 +396,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 def _console():
     from rich.console import Console
 
-    console = Console()
+    console = Console(quiet=not launched().is_first)
     if not console.is_terminal:
         console.width = 120  # a log file has no width: tables need not wrap at 80
     return console

@@ -7,6 +7,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
+from eqgraph.launch import launched
+
 Item = TypeVar("Item")
 
 QUIET_SECONDS = 1.0
@@ -27,7 +29,7 @@ def with_progress(items: Iterable[Item], description: str, total: int | None = N
         6
     """
     total = len(items) if total is None and hasattr(items, "__len__") else total
-    progress = Progress(console=Console(stderr=True))
+    progress = Progress(console=Console(stderr=True, quiet=not launched().is_first))
     task = progress.add_task(description, total=total, completed=done)
     start = time.monotonic()
     try:

@@ -14,6 +14,8 @@ _FREE = {
     "data.train",
     "data.valid",
     "data.isolated_atoms",
+    "data.replay",
+    "data.in_memory",
     *(
         f"training.{key}"
         for key in (
@@ -26,6 +28,8 @@ _FREE = {
             "early_stopping",
             "device",
             "threads",
+            "workers",
+            "init_from",
             "seeds",
             "check",
         )

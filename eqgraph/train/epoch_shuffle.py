@@ -54,7 +54,8 @@ class EpochBatches(torch.utils.data.Sampler[list[int]]):
 
     Args:
         sampler: the order.
-        batch_size: things per batch.
+        batch_size: things per batch, of all processes together.
+        rank, world: which of how many processes takes its share of each batch; that of the last batch may be empty, [].
 
     Example:
         >>> order = EpochShuffle(5, seed=0)
@@ -64,12 +65,12 @@ class EpochBatches(torch.utils.data.Sampler[list[int]]):
         True
     """
 
-    def __init__(self, sampler: EpochShuffle, batch_size: int) -> None:
-        self.sampler, self.batch_size = sampler, batch_size
+    def __init__(self, sampler: EpochShuffle, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.sampler, self.batch_size, self.rank, self.world = sampler, batch_size, rank, world
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = torch.utils.data.BatchSampler(self.sampler, self.batch_size, drop_last=False)
-        return islice(iter(batches), self.sampler.first_batch, None)
+        return (batch[self.rank :: self.world] for batch in islice(iter(batches), self.sampler.first_batch, None))
 
     def __len__(self) -> int:
         return -(-len(self.sampler) // self.batch_size)

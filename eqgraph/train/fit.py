@@ -11,6 +11,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from rich.console import Console
 
+from eqgraph.launch import launched
+
 from .choices import choices_table
 from .config import Section
 from .config_file import load_config
@@ -54,7 +56,7 @@ def fit(config: Section, console: Console | None = None) -> FitResult:
         DivergedError: if the loss is not a number any more; names the last good model.
         TrainingInterrupted: on Ctrl-C or SIGTERM, after a checkpoint; names the last good model.
     """
-    return _fit_all(config, console or Console(), Start(config.training.output))
+    return _fit_all(config, console or _console(), Start(config.training.output))
 
 
 def resume(
@@ -93,11 +95,18 @@ def resume(
             f"Expected a run of {'one seed' if seeds == 1 else 'several seeds'} to resume in '{output.path}', came training.seeds="
             f"{config.training.seeds}. Set it back, or start a new run in another directory."
         )
-    return _fit_all(config, console or Console(), Start(output.path, resume=True, allow_changes=allow_changes))
+    return _fit_all(config, console or _console(), Start(output.path, resume=True, allow_changes=allow_changes))
+
+
+def _console() -> Console:
+    return Console(quiet=not launched().is_first)
 
 
 def _fit_all(config: Any, console: Console, start: Start) -> FitResult:
     task = TASKS[config.task]
+    if (world := launched().world) > 1 and (config.training.seeds > 1 or not task.runs_in_several_processes):
+        what = "training.seeds=1" if config.training.seeds > 1 else "a potential"
+        raise ValueError(f"Expected {what} in {world} processes, came something else. Start it in one process.")
     if config.training.seeds > 1:
         return fit_seeds(config, task, console, start, _fit)
     return _fit(config, task, console, start)
@@ -109,7 +118,8 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
     if start.resume:
         earlier = EarlierRun(output, config, start.allow_changes, console)
     else:
-        output.check(config)
+        if launched().is_first:
+            output.check(config)
     device = choose_device(config.training.device)
     task.check(config)
     with settings(config.training):
@@ -125,10 +135,13 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
         try:
             with stop.caught():
                 start.before()
-                output.open(config, start.resume)
-                if earlier:
-                    output.restore_previous(earlier.checkpoint)
+                if launched().is_first:
+                    output.open(config, start.resume)
+                    if earlier:
+                        output.restore_previous(earlier.checkpoint)
                 history = train(config, task, data, model, output, device, console, stop, earlier)
+                if not launched().is_first:
+                    return FitResult(output.path, output.model, {}, history)
                 if not output.model.is_file():
                     raise DivergedError(
                         "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for "

@@ -28,7 +28,7 @@ class History(Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self._write(module)
+        self._write(trainer, module)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         numbers = (
@@ -40,7 +40,7 @@ class History(Callback):
             module.valid_loss(),
         )
         self.rows.append(dict(zip(COLUMNS, numbers, strict=True)) | module.columns())
-        self._write(module)
+        self._write(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -48,8 +48,10 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
 
-    def _write(self, module: LightningModule) -> None:
+    def _write(self, trainer: Trainer, module: LightningModule) -> None:
         """All of it: a line at the end of the file could be half a line, or that of an epoch that is trained again."""
+        if not trainer.is_global_zero:
+            return
         with replacing(self.path) as path, path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, (*COLUMNS, *module.columns()))
             writer.writeheader()

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from .config import CosineSchedule, OptimizerConfig, PlateauSchedule, ScheduleConfig
+from .processes import max_over_processes, num_processes, sum_over_processes
 
 
 class DivergedError(FloatingPointError):
@@ -70,7 +71,7 @@ class TrainingModule(LightningModule, ABC):
         super().__init__()
         self.model = model
         self.optimizer, self.schedule = optimizer, schedule
-        self.max_steps, self.time_progress = max_steps, time_progress
+        self.max_steps, self._own_time_progress, self._time_progress = max_steps, time_progress, 0.0
         self._loss_sum, self._num_graphs = 0.0, 0  # of the epoch so far
 
     @abstractmethod
@@ -99,14 +100,25 @@ class TrainingModule(LightningModule, ABC):
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         loss = self.loss_of(batch)
-        if not loss.isfinite():
+        num_graphs = 0 if "is_padding" in batch else batch.num_graphs
+        together, num_graphs = _of_all_processes(loss, num_graphs)
+        if not math.isfinite(together):
             raise DivergedError(
-                f"Expected a finite loss, came {loss.item()} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}. "
+                f"Expected a finite loss, came {together} in epoch {self.current_epoch + 1}, batch {batch_idx + 1}. "
                 "Lower optimizer.learning_rate or set optimizer.clip_gradient, and look for wrong labels in data.train."
             )
-        self._loss_sum += batch.num_graphs * loss.item()
-        self._num_graphs += batch.num_graphs
+        self._loss_sum += num_graphs * together
+        self._num_graphs += num_graphs
         return loss
+
+    def on_train_batch_start(self, batch: Data, batch_idx: int) -> None:
+        if num_processes() > 1:  # their clocks differ, their learning rates must not
+            elapsed = torch.tensor(self._own_time_progress(), dtype=torch.float64, device=self.device)
+            self._time_progress = float(max_over_processes(elapsed))
+
+    def time_progress(self) -> float:
+        """The fraction of the allowed time that has passed, the same in all processes; 0 if there is no limit."""
+        return self._own_time_progress() if num_processes() == 1 else self._time_progress
 
     def train_loss(self) -> float:
         """Mean over the structures of the epoch so far, each at the weights of its step."""
@@ -122,7 +134,7 @@ class TrainingModule(LightningModule, ABC):
         self._loss_sum, self._num_graphs = checkpoint["train_loss"]
 
     def on_validation_epoch_end(self) -> None:
-        self.log("valid_loss", self.valid_loss())
+        self.log("valid_loss", self.valid_loss(), sync_dist=num_processes() > 1)  # the same in all
         if isinstance(self.schedule, PlateauSchedule):
             scheduler = self.lr_schedulers()
             if getattr(scheduler, "stage", 0) != self.stage:
@@ -157,3 +169,11 @@ class TrainingModule(LightningModule, ABC):
 
     def _cosine(self, step: int) -> float:
         return cosine_factor(step, max(step / self.max_steps, self.time_progress()), self.schedule)
+
+
+def _of_all_processes(loss: Tensor, num_graphs: int) -> tuple[float, int]:
+    """The loss of a step, which is the mean of those of the processes, and its number of structures, which is the sum."""
+    if num_processes() == 1:
+        return loss.item(), num_graphs
+    sums = sum_over_processes(torch.stack([loss.detach().double(), loss.new_tensor(num_graphs, dtype=torch.float64)]))
+    return float(sums[0]) / num_processes(), int(sums[1])

@@ -36,7 +36,7 @@ class SaveModel(Callback, ABC):
         self._restored = False
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        if not self._restored or self.kept is None:
+        if not self._restored or self.kept is None or not trainer.is_global_zero:
             return
         now = _copied(module.model)
         module.model.load_state_dict(self.kept["state"])
@@ -45,6 +45,8 @@ class SaveModel(Callback, ABC):
 
     def keep(self, trainer: Trainer, module: LightningModule) -> None:
         """Write the model as it is."""
+        if not trainer.is_global_zero:
+            return
         validation = {"epoch": trainer.current_epoch + 1, "errors": module.validation()}
         self.save(self.path, module.model, self.metadata | {"validation": validation})
         self.kept = {"state": _copied(module.model), "validation": validation}  # only once the file is there

@@ -11,11 +11,17 @@ from contextlib import contextmanager
 
 import torch
 
+from eqgraph.launch import launched
+
 from .config import DEVICE_PATTERN, TrainingConfig
 from .random_state import random_state, seed_all, set_random_state
 
 # Lightning's remarks that our own table replaces (devices, tips, why fit stopped)
-_CHATTY_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")
+_CHATTY_LOGGERS = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.pytorch.accelerators.cuda",
+    "lightning.fabric.utilities.distributed",
+)
 _EDGES_PER_THREAD = 2000
 # (start of the message, module): nothing that the user could or should change
 _WARNINGS = (
@@ -58,13 +64,15 @@ def choose_device(name: str) -> torch.device:
 def choose_threads(threads: int | None, edges_per_step: float) -> int:
     """As many CPU threads as asked for; by default one per 2,000 edges of a step, at most 4 and at most those of the process.
 
-    Threads that wait for each other cost more than they bring where a step takes a few hundredths of a second.
+    Processes of one training share those of their machine. Threads that wait for each other cost more than they bring where a step
+    takes a few hundredths of a second.
 
     Example:
         >>> choose_threads(None, edges_per_step=900), choose_threads(3, edges_per_step=900)
         (1, 3)
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available //= launched().per_machine
     return threads or max(1, min(4, available, int(edges_per_step // _EDGES_PER_THREAD)))
 
 

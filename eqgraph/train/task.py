@@ -48,6 +48,8 @@ class Task(ABC):
     """
 
     config_class: type[Section]
+    runs_in_several_processes = False
+    """Whether batches, losses and errors are shared out among processes."""
 
     @abstractmethod
     def check(self, config: Any) -> None:

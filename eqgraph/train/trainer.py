@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback, Timer
+from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
+
+from eqgraph.launch import launched
 
 from .changes import fitted
 from .checkpoint import CheckpointFile
@@ -86,7 +90,7 @@ def train(
         checkpoint = output.checkpoint if earlier.checkpoint else None
     trainer = Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=[device.index or 0] if device.type == "cuda" else 1,
+        **_processes(device),
         max_epochs=training.max_epochs,
         gradient_clip_val=config.optimizer.clip_gradient,
         inference_mode=False,  # validation of potentials needs derivatives
@@ -100,6 +104,23 @@ def train(
     )
     _fit_until_interrupted(trainer, module, data, checkpoint, stop)
     return history.rows
+
+
+def _processes(device: torch.device) -> dict[str, Any]:
+    """What the trainer needs to know of the processes that train together."""
+    launch = launched()
+    if launch.world == 1:
+        return {"devices": [device.index or 0] if device.type == "cuda" else 1}
+    # buffers are the same in all processes; sent around in a validation, they would wait for those with fewer batches
+    known = inspect.signature(torch.nn.parallel.DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # PyTorch renames it
+    strategy = DDPStrategy(process_group_backend="nccl" if device.type == "cuda" else "gloo", **{buffers: False})
+    return {
+        "devices": launch.per_machine,
+        "num_nodes": launch.num_machines,
+        "strategy": strategy,
+        "use_distributed_sampler": False,
+    }
 
 
 def _fit_until_interrupted(

@@ -115,10 +115,11 @@ class PotentialTrainingConfig(TrainingConfig):
         "refuse what cannot be meant; false trains on anything",
     )
     batch_size: PositiveInt | None = Field(
-        5, description="structures per optimizer step; not together with batch_edges"
+        5, description="structures per optimizer step, of all processes together; not together with batch_edges"
     )
     batch_edges: PositiveInt | None = Field(
-        None, description="most edges (pairs of neighbors) per optimizer step, in place of a number of structures"
+        None,
+        description="most edges (pairs of neighbors) per optimizer step and process, in place of a number of structures",
     )
     workers: int = Field(
         0, ge=0, le=256, description="processes that read structures and find neighbors beside the one that trains"

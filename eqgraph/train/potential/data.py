@@ -24,6 +24,7 @@ from eqgraph.datasets import (
     binding_energies,
     read_frames,
 )
+from eqgraph.launch import launched
 
 from ..edge_batches import EdgeBatches
 from ..epoch_shuffle import EpochBatches, EpochShuffle
@@ -78,6 +79,7 @@ class PotentialData(LightningDataModule):
         super().__init__()
         self.config = config
         self.check: CheckReport | None = None
+        self.launch = launched()
         data, cutoff = config.data, config.model.cutoff
         needed = [[name] for name in dict.fromkeys("stress" if name == "virial" else name for name in config.loss.used)]
         keys, config_types = data.label_keys, config.loss.config_types
@@ -122,11 +124,11 @@ class PotentialData(LightningDataModule):
 
     @property
     def edges_per_step(self) -> float:
-        """Edges of a mean batch."""
+        """Edges of a mean batch of this process."""
         training, num_edges = self.config.training, self.train.table.num_edges
         if training.batch_edges is not None:
             return float(num_edges.sum() / len(self._batches))
-        return float(num_edges.mean() * training.batch_size)
+        return float(num_edges.mean() * training.batch_size / self.launch.world)
 
     def train_dataloader(self) -> DataLoader:
         training = self.config.training
@@ -134,9 +136,10 @@ class PotentialData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         training = self.config.training
-        return GraphLoader(
-            self.valid, training.workers, generator=self._generator(), batch_size=training.valid_batch_size
-        )
+        share, size = range(self.launch.rank, len(self.valid), self.launch.world), training.valid_batch_size
+        batches = [list(share[start : start + size]) for start in range(0, len(share), size)]
+        # a process without a share takes part all the same: the others wait for it
+        return GraphLoader(self.valid, training.workers, generator=self._generator(), batch_sampler=batches or [[]])
 
     def _generator(self) -> torch.Generator:
         """A loader draws a number for its workers, which would change those of the training."""
@@ -146,13 +149,14 @@ class PotentialData(LightningDataModule):
     def _batches(self) -> EdgeBatches | EpochBatches:
         if isinstance(self.order, EdgeBatches):
             return self.order
-        return EpochBatches(self.order, self.config.training.batch_size)
+        return EpochBatches(self.order, self.config.training.batch_size, self.launch.rank, self.launch.world)
 
     def _order(self) -> EdgeBatches | EpochShuffle:
         training, table = self.config.training, self.train.table
         if training.batch_edges is None:
             return EpochShuffle(len(self.train), training.seed)
-        return EdgeBatches(table.num_edges, training.batch_edges, training.seed, table.index)
+        launch = self.launch
+        return EdgeBatches(table.num_edges, training.batch_edges, training.seed, table.index, launch.rank, launch.world)
 
     def _read(self, paths: Sequence[Path], keys: dict[str, str], *needed: Sequence[str]) -> Structures:
         config = self.config

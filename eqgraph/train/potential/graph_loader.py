@@ -75,4 +75,5 @@ class _Collate:
         graph = self.dataset[0].clone()
         for name in (*LABELS, "virial"):
             graph[name].fill_(math.nan)
+        graph.is_padding = True
         return graph

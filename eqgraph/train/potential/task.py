@@ -36,6 +36,7 @@ class PotentialTask(Task):
     """Energies, forces, stress and dipole moments of structures; the best model in validation is kept unless one says otherwise."""
 
     config_class = Config
+    runs_in_several_processes = True
 
     def check(self, config: Config) -> None:
         if config.training.compile and (reason := why_not()):
