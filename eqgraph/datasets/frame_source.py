@@ -8,7 +8,6 @@ from pathlib import Path
 
 import ase
 import numpy as np
-from ase.io.formats import UnknownFileTypeError, filetype
 from torch_geometric.data import Data
 
 from .atoms_dataset import labelled_graph
@@ -136,11 +135,3 @@ class JoinedFrames(FrameSource):
     def _at(self, index: int) -> tuple[FrameSource, int]:
         which = int(np.searchsorted(self._ends, index, side="right"))
         return self.sources[which], index - (int(self._ends[which - 1]) if which else 0)
-
-
-def file_format(path: Path) -> str:
-    """What a file is, in ASE's names: "extxyz", "db" and so on; "" if that cannot be told."""
-    try:
-        return filetype(str(path))
-    except (UnknownFileTypeError, OSError):
-        return ""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from .database_source import DatabaseSource
 from .extxyz_source import ExtxyzSource
-from .frame_source import FramesInMemory, FrameSource, file_format
+from .frame_source import FramesInMemory, FrameSource
 from .prepared import PreparedGraphs
-from .read_frames import require_file
+from .read_frames import file_format, require_file
 
 _COMPRESSED = (".gz", ".bz2", ".xz")
 

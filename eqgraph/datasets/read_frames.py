@@ -145,7 +145,7 @@ def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
     path = Path(path)
     require_file(path)
     require_database_package(path)
-    format = _format(path)
+    format = file_format(path)
     num_frames = sum(1 for _ in checked_xyz(path)) if format == "extxyz" else None
     try:
         return list(with_progress(_read(path, format), f"Reading {path.name}", num_frames))
@@ -156,15 +156,15 @@ def read_structures(path: str | os.PathLike) -> list[ase.Atoms]:
         ) from error
 
 
-def _format(path: Path) -> str | None:
-    """ASE's name of the format of a file; None if it is a folder or ASE does not know it."""
+def file_format(path: Path) -> str:
+    """What a file is, in ASE's names: "extxyz", "db" and so on; "" for folders, and if that cannot be told."""
     try:
-        return filetype(str(path)) if path.is_file() else None
-    except Exception:  # said by ase.io.read
-        return None
+        return filetype(str(path)) if path.is_file() else ""
+    except Exception:  # of a file that is cut off, or of another kind; said by whatever reads it
+        return ""
 
 
-def _in_frame(path: Path, format: str | None) -> str:
+def _in_frame(path: Path, format: str) -> str:
     """Which frame ASE cannot read, where it does not say so itself."""
     if format != "extxyz":
         return ""
@@ -176,7 +176,7 @@ def _in_frame(path: Path, format: str | None) -> str:
     return ""
 
 
-def _read(path: Path, format: str | None) -> Iterator[ase.Atoms]:
+def _read(path: Path, format: str) -> Iterator[ase.Atoms]:
     if format in ("db", "json"):
         # ase.io.read leaves out key_value_pairs and data, where databases often keep labels.
         for row in connect_database(path).select():

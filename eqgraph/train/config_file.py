@@ -115,7 +115,7 @@ def _as_written(location: tuple[str | int, ...], raw: Any) -> tuple[str, ...]:
     keys: list[str] = []
     for part in location:
         if isinstance(raw, dict):
-            if isinstance(part, int):
+            if isinstance(part, int) and part not in raw:
                 continue
             keys.append(str(part))
             raw = raw.get(part, {})
@@ -127,7 +127,7 @@ def _as_written(location: tuple[str | int, ...], raw: Any) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _field(keys: tuple[str, ...], raw: dict[str, Any]) -> Any:
+def _field(keys: tuple[str, ...], raw: dict[Any, Any]) -> Any:
     """The pydantic field of a key, None if there is none."""
     fields, field = _sections(raw).get(keys[0], {}), None
     for key in keys[1:]:
@@ -143,7 +143,7 @@ def _fields_below(field: Any) -> dict[str, Any]:
     return next((dict(kind.model_fields) for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), {})
 
 
-def _sections(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _sections(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:
     """Section name -> its keys with their pydantic fields, for the task, the architecture and the schedule that `raw` names."""
     sections: dict[str, dict[str, Any]] = {}
     for name, field in TASKS[raw.get("task", DEFAULT_TASK)].config_class.model_fields.items():
@@ -193,7 +193,7 @@ def _suggestion(keys: tuple[str, ...], raw: dict[Any, Any]) -> str:
     return f"The keys of {keys[0]} are: {', '.join(known)}."
 
 
-def _advice(keys: tuple[str, ...], raw: dict[str, Any]) -> str:
+def _advice(keys: tuple[str, ...], raw: dict[Any, Any]) -> str:
     """The description of the key, or of the nearest one above that has one, as the thing to do."""
     for end in range(len(keys), 1, -1):
         field = _field(keys[:end], raw)

@@ -9,7 +9,7 @@ from typing import Any
 _PATHS = {"data": ("train", "valid", "test", "isolated_atoms", "replay"), "training": ("output", "init_from")}
 
 
-def resolve_paths(raw: dict[str, Any], folder: Path) -> None:
+def resolve_paths(raw: dict[Any, Any], folder: Path) -> None:
     """Make the relative paths absolute, in place; values of the wrong type are left for the validation to name.
 
     Example:

@@ -153,10 +153,12 @@ def test_a_pickle_as_a_checkpoint_is_refused_and_not_run(evil, shared, config, c
         with (tmp_path / "run" / "last.ckpt").open("wb") as file:
             write({"state_dict": evil}, file)
         capsys.readouterr()
-        assert main(["train", path, "training.resume=true"]) == 2
+        (tmp_path / "run" / "previous.ckpt").unlink(missing_ok=True)
+        assert main(["train", "--resume", str(tmp_path / "run")]) == 2
         printed = capsys.readouterr().err
         assert "last.ckpt" in printed
-        assert "damaged or foreign" in printed
+        assert "Expected a checkpoint of `eqgraph train`" in printed
+        assert "Restore it from a copy, or start again" in printed
         assert not evil.marker.exists()
     assert (tmp_path / "run" / "model.eqg").read_bytes() == model
 
