@@ -22,7 +22,10 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
 th:first-child, td:first-child {{ text-align: left; }}
 .choices td {{ text-align: left; overflow-wrap: anywhere; }} .choices td:first-child {{ font-weight: 600; white-space: nowrap; }}
-.text td:nth-child(-n+4), .text th {{ text-align: left; vertical-align: top; overflow-wrap: anywhere; }}
+.text td, .text th {{ text-align: left; vertical-align: top; }} .text td:nth-child(n+3) {{ overflow-wrap: anywhere; }}
+.text td:nth-child(-n+2) {{ white-space: nowrap; }} .text td:first-child {{ font-weight: 600; }}
+tr[data-row=error] td:first-child {{ color: #b3261e; }} tr[data-row=warning] td:first-child {{ color: #a15c00; }}
+tr[data-row=info] td:first-child {{ color: #0b57d0; }} tr[data-row=ok] td:first-child {{ color: #1e7d34; }}
 .wide {{ overflow-x: auto; }} img {{ max-width: 100%; height: auto; }} pre {{ background: #f5f5f5; padding: 1rem; overflow-x: auto; }}
 </style>
 </head>
