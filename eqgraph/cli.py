@@ -149,9 +149,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--cutoff", type=float, default=5.0, metavar="Å", help="distance up to which atoms are neighbors (default 5)"
     )
-    check.add_argument("--energy-key", default="energy", metavar="KEY", help="name of the energy label, eV")
-    check.add_argument("--forces-key", default="forces", metavar="KEY", help="name of the forces label, eV/Å")
-    check.add_argument("--stress-key", default="stress", metavar="KEY", help="name of the stress label, eV/Å³")
+    for name, unit in _UNITS.items():
+        check.add_argument(
+            f"--{name}-key", default=name, metavar="KEY", help=f"name of the {name} label, {unit} (default {name})"
+        )
     check.add_argument(
         "--json", metavar="FILE", help="write the findings as JSON; - for standard output, without the table"
     )
@@ -276,7 +277,7 @@ def _check(arguments: argparse.Namespace) -> int:
             raise ValueError(
                 f"Expected another file for the report than the data, came '{output}'. Choose another name."
             )
-    keys = {name: getattr(arguments, f"{name}_key") for name in ("energy", "forces", "stress")}
+    keys = {name: getattr(arguments, f"{name}_key") for name in _UNITS}
     with CheckProgress() as progress:
         report, data = check_files(arguments.data, keys, arguments.cutoff, progress.step)
     if arguments.json == "-":

@@ -49,7 +49,7 @@ ALL: tuple[Check, ...] = (
     check_duplicates,
 )
 
-KEYS = {"energy": "energy", "forces": "forces", "stress": "stress"}
+KEYS = {name: name for name in ("energy", "forces", "stress", "virial", "dipole")}
 
 
 def check_files(
@@ -62,7 +62,7 @@ def check_files(
 
     Args:
         paths: files that ASE reads; the first is what one trains on.
-        keys: "energy" [eV], "forces" [eV/Å] and "stress" [eV/Å³] -> name of the label.
+        keys: "energy" [eV], "forces" [eV/Å], "stress" [eV/Å³], "virial" [eV] and "dipole" [e·Å] -> name of the label.
         cutoff: distance up to which atoms are neighbors [Å].
         step: called with what is being done, how many steps are done and how many there are.
 
@@ -85,8 +85,8 @@ def check_files(
         raise ValueError(f"Expected every file once, came {', '.join(sorted(twice))} twice. Leave one of them out.")
     if "virial" in keys.get("stress", "").lower():
         raise ValueError(
-            f"Expected the key of a stress [eV/Å³], came {keys['stress']!r}, by its name a virial [eV]. Store stress = -virial / "
-            "volume in the file and pass its key."
+            f"Expected the key of a stress [eV/Å³], came {keys['stress']!r}, by its name a virial [eV]. Pass it as that of the "
+            "virial: it is read as a stress."
         )
     findings, files = [], []
     for number, path in enumerate(paths):

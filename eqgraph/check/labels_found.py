@@ -20,7 +20,8 @@ def check_labels_found(data: CheckedData) -> Iterator[Finding]:
     for file in data.files:
         yield _found(file)
         for name, key in data.keys.items():
-            yield from _missing(file, name, key, data)
+            if name != "virial":  # it is read as a stress
+                yield from _missing(file, name, key, data)
 
 
 def _found(file: DataFile) -> Finding:
@@ -67,9 +68,11 @@ def _missing(file: DataFile, name: str, key: str, data: CheckedData) -> Iterator
         if k not in data.keys.values()
     )
     nothing = all(frame.energy is None and frame.forces is None for frame in frames)
-    if name == "stress" and not similar:
-        return  # molecules have none
+    if name in ("stress", "dipole") and not similar:
+        return  # molecules have none, or crystals
     option = f"Pass --{name}-key, or data.{name}_key in a config, if it has another name." if similar else ""
-    severity = "error" if nothing and name != "stress" else "warning" if similar or name == "energy" else "info"
+    severity = (
+        "error" if nothing and name in ("energy", "forces") else "warning" if similar or name == "energy" else "info"
+    )
     message = f"Expected {name} under the key {key!r}, came {len(frames)} frames of which none has it. {hint} {option}"
     yield Finding(severity, CHECK, message.strip(), file.name, numbers=numbers)

@@ -31,7 +31,10 @@ class PlainTable(NamedTuple):
         """For the report."""
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.header)
         body = "\n".join(
-            f"<tr data-row='{html.escape(row[0])}'>" + "".join(f"<td>{html.escape(value)}</td>" for value in row) + "</tr>" for row in self.rows
+            f"<tr data-row='{html.escape(row[0])}'>"
+            + "".join(f"<td>{html.escape(value)}</td>" for value in row)
+            + "</tr>"
+            for row in self.rows
         )
         title = f"<h2>{html.escape(self.title)}</h2>" if self.title else ""
         return f"{title}<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
