@@ -11,7 +11,8 @@ import yaml
 from ase.calculators.morse import MorsePotential
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from eqgraph.cli import _parser, main
+from eqgraph.cli import main
+from eqgraph.cli.main import make_parser
 from eqgraph.datasets import progress
 from eqgraph.train import parse_config
 
@@ -19,7 +20,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[str]:
-    (action,) = (action for action in _parser()._actions if action.choices)
+    (action,) = (action for action in make_parser()._actions if action.choices)
     return list(action.choices)
 
 
@@ -33,7 +34,7 @@ def test_help_shows_an_example(name, capsys):
     assert examples, "a line that can be copied"
     for example in examples:
         words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", example)[1:]]
-        _parser().parse_args(words)  # exits where the example is none
+        make_parser().parse_args(words)  # exits where the example is none
 
 
 def test_the_config_in_the_help_is_one(capsys):

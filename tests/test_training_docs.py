@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eqgraph.cli import _parser
+from eqgraph.cli.main import make_parser
 from eqgraph.models import build_potential, save_potential
 from eqgraph.train import parse_config
 
@@ -27,7 +27,7 @@ def test_there_are_some():
 def test_command(command):
     words = shlex.split(command)
     start = next(index for index, word in enumerate(words) if word in ("eqgraph", "eqgraph.cli"))
-    arguments = _parser().parse_args(words[start + 1 :])
+    arguments = make_parser().parse_args(words[start + 1 :])
     assert arguments.run.__name__ == f"_{words[start + 1]}"
 
 
