@@ -110,7 +110,7 @@ class PotentialModule(TrainingModule):
     def _stage_of_step(self, step: int) -> int:
         if not self.starts:
             return 0
-        progress = max(step / self.max_steps, self.time_progress())
+        progress = max(step / self.max_steps, self._own_time_progress())
         stage = stage_at(self.starts, progress, self.current_epoch + 1)
         if num_processes() == 1:
             return stage

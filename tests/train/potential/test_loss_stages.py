@@ -145,7 +145,7 @@ def test_the_plateau_schedule_begins_anew_with_a_stage(monkeypatch):
     module = module_of(LossConfig(), schedule=PlateauSchedule(patience=1))
     scheduler = module.configure_optimizers()["lr_scheduler"]["scheduler"]
     monkeypatch.setattr(module, "lr_schedulers", lambda: scheduler)
-    monkeypatch.setattr(module, "log", lambda *arguments: None)
+    monkeypatch.setattr(module, "log", lambda *arguments, **options: None)
     best = []
     for loss, stage in [(1.0, 0), (2.0, 0), (50.0, 1), (60.0, 1)]:
         monkeypatch.setattr(module, "valid_loss", lambda loss=loss: loss)
