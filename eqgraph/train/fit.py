@@ -105,8 +105,11 @@ def _console() -> Console:
 def _fit_all(config: Any, console: Console, start: Start) -> FitResult:
     task = TASKS[config.task]
     if (world := launched().world) > 1 and (config.training.seeds > 1 or not task.runs_in_several_processes):
-        what = "training.seeds=1" if config.training.seeds > 1 else "a potential"
-        raise ValueError(f"Expected {what} in {world} processes, came something else. Start it in one process.")
+        seeds = config.training.seeds
+        expected, came = (
+            ("training.seeds=1", f"{seeds} seeds") if seeds > 1 else ("a potential", f"task: {config.task}")
+        )
+        raise ValueError(f"Expected {expected} in {world} processes, came {came}. Start it in one process.")
     if config.training.seeds > 1:
         return fit_seeds(config, task, console, start, _fit)
     return _fit(config, task, console, start)

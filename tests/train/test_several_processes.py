@@ -108,5 +108,5 @@ def test_several_seeds_belong_into_one_process(raw, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     raw["training"]["seeds"] = 2
-    with pytest.raises(ValueError, match=r"Expected training\.seeds=1 in 2 processes"):
+    with pytest.raises(ValueError, match=r"Expected training\.seeds=1 in 2 processes, came 2 seeds"):
         fit(parse_config(raw))

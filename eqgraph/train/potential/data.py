@@ -212,7 +212,8 @@ class PotentialData(LightningDataModule):
         config = self.config
         if not config.data.replay:
             return None
-        frames = self.initial.replayed(read_labelled(config.data.replay, keys), self.atomic_energies)
+        frames = [frame for frame in read_labelled(config.data.replay, keys) if not frame.is_isolated_atom]
+        frames = self.initial.replayed(frames, self.atomic_energies)
         return AtomsDataset(frames, config.model.cutoff, config.loss.config_types)
 
     def _avg_num_neighbors(self) -> float:

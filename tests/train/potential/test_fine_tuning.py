@@ -150,11 +150,14 @@ def test_new_elements_extend_the_model(tuning, folder):
 
 
 def test_replayed_structures_keep_their_distance_to_the_atoms(tuning, raw):
-    tuning["data"] |= {"replay": raw["data"]["train"], "atomic_energies": {"H": -10.0, "O": -20.0}}
+    tuning["data"] |= {
+        "replay": [raw["data"]["train"], raw["data"]["isolated_atoms"]],
+        "atomic_energies": {"H": -10.0, "O": -20.0},
+    }
     data, _potential = start(tuning)
     old = load_potential(tuning["training"]["init_from"])[0]
     energies = dict(zip(old.species.tolist(), old.shifts.tolist(), strict=True))
-    assert len(data.train) == 15 + len(data.replay) == 15 + 20
+    assert len(data.train) == 15 + len(data.replay) == 15 + 20  # and not the isolated atoms
     for index, frame in enumerate(ase.io.read(raw["data"]["train"], ":")):
         graph = data.train[15 + index]
         distance = frame.get_potential_energy() - sum(energies[number] for number in frame.numbers)
