@@ -4,11 +4,13 @@ import os
 
 import torch
 
+from eqgraph.model_file import format_name
+
 from .build import MODELS, build_potential
 from .potential import Potential
 from .tensors_file import read_model, write_model
 
-FORMAT = "eqgraph-potential-1"
+KIND = "eqgraph-potential"
 
 
 def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict | None = None) -> None:
@@ -33,7 +35,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
             "instead."
         )
     header = {
-        "format": FORMAT,
+        "format": format_name(KIND),
         "architecture": names[0],
         "config": config.model_dump(mode="json"),
         "species": potential.species.tolist(),
@@ -48,13 +50,14 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
     """Read a potential back, in evaluation mode, together with the metadata it was saved with.
 
     Returns:
-        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, dtype, metadata, sha256.
+        The potential and its header: keys format, eqgraph_version, torch_version, architecture, config, num_parameters, species,
+        cutoff, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is not a potential, is damaged, or comes from a newer format.
     """
-    potential, header = read_model(path, FORMAT, _built, "load_potential")
+    potential, header = read_model(path, KIND, _built, "load_potential")
     return potential.to(device), header
 
 
