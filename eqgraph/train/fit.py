@@ -14,6 +14,7 @@ from rich.console import Console
 from eqgraph.launch import launched
 
 from .choices import choices_table
+from .complete_card import complete_card
 from .config import Section
 from .config_file import load_config
 from .earlier_run import EarlierRun
@@ -150,7 +151,9 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
                         "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for "
                         "wrong labels in the validation data."
                     )
-                return task.report(Run(config, data, output, device, console, choices, history))
+                result = task.report(Run(config, data, output, device, console, choices, history))
+                complete_card(output.model, task.error_rows(result.errors), history)
+                return result
         except DivergedError as error:
             raise DivergedError(f"{error} {_left_behind(output, start)}") from None
         except OSError as error:

@@ -90,5 +90,9 @@ class Task(ABC):
     def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:
         """Errors or scores as named numbers, of which several seeds have a mean and a deviation; the first name is the set's."""
 
+    @abstractmethod
+    def error_rows(self, errors: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """Errors or scores as rows of tables, which the model file keeps."""
+
     number_names: tuple[str, ...]
     """What the names in `numbers` are."""

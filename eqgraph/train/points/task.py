@@ -152,3 +152,9 @@ class PointsTask(Task):
 
     def numbers(self, errors: dict[str, ClassScores]) -> dict[tuple[str, ...], float]:
         return {(name, quantity): value for name, sums in errors.items() for quantity, value in sums.rows()}
+
+    def error_rows(self, errors: dict[str, ClassScores]) -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [{"quantity": quantity, "value": value, "count": sums.count} for quantity, value in sums.rows()]
+            for name, sums in errors.items()
+        }

@@ -153,6 +153,9 @@ class PotentialTask(Task):
             for row in sums.rows()
         }
 
+    def error_rows(self, errors: dict[str, PotentialErrors]) -> dict[str, list[dict[str, Any]]]:
+        return {name: [row._asdict() for row in sums.rows()] for name, sums in errors.items()}
+
 
 def _compiled(wanted: bool, max_time: float | None) -> str:
     """Whether the training step is, and if not paying, why."""
