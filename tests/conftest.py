@@ -1,5 +1,12 @@
 """Every test draws the same random numbers; shape annotations are enforced."""
 
+import os
+
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # there is a process per core: threads of each would wait for those of the others
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import jaxtyping
 import numpy as np
 import pytest
