@@ -28,7 +28,8 @@ def write_frames(
     """Write structures with all that came with them, and predictions beside it, as extended XYZ.
 
     Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces,
-    pred_stress, pred_dipole, pred_energy_uncertainty and pred_forces_uncertainty. The file appears complete or not at all; one of that name is replaced.
+    pred_stress, pred_dipole, pred_energy_uncertainty and pred_forces_uncertainty.
+    The file appears complete or not at all; one of that name is replaced.
 
     Args:
         path: the file to write.

@@ -89,6 +89,7 @@ class Task(ABC):
 
     def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
         """What several seeds are together, once all are trained; nothing unless the task says otherwise."""
+        return
 
     @abstractmethod
     def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:

@@ -15,8 +15,11 @@ from .calibration import likelihood_factor, log_likelihood
 from .energy_features import energy_features, sums_of_graphs
 from .last_layer import LastLayerUncertainty
 
-_REGULARIZATIONS = np.logspace(-12, 0, 25)
-"""Of the mean eigenvalue of the covariance; the best in validation is taken."""
+_REGULARIZATIONS = np.logspace(-6, 0, 25)
+"""Of the median eigenvalue of the covariance; the best in validation is taken. Above it, the uncertainty would tell structures apart by
+hardly more than the mean of their features."""
+_ROUNDING = 1e-12
+"""Of the largest eigenvalue: what float32 features leave of zero."""
 
 
 def structure_features(
@@ -43,6 +46,12 @@ def structure_features(
     return np.concatenate(features), np.concatenate(num_atoms)
 
 
+def mean_features(potential: Potential, dataset: GraphDataset, batch_size: int = 32) -> np.ndarray:
+    """(structures, num_features) means over atoms [eV], with a progress bar; see structure_features."""
+    features, num_atoms = structure_features(potential, dataset, batch_size, "Features")
+    return features / num_atoms[:, None]
+
+
 def fit_last_layer(
     potential: Potential,
     train: GraphDataset,
@@ -62,9 +71,8 @@ def fit_last_layer(
     Returns:
         The uncertainty; None if the validation structures have no energies, or if all errors are zero: there is no scale then.
     """
-    features, num_atoms = structure_features(potential, train, batch_size)
     valid_features, _ = structure_features(potential, valid, batch_size)
-    return fit_to_features(features / num_atoms[:, None], valid_features, valid_errors)
+    return fit_to_features(mean_features(potential, train, batch_size), valid_features, valid_errors)
 
 
 def fit_to_features(
@@ -88,9 +96,11 @@ def fit_to_features(
     if not errors.any():
         return None
     covariance = torch.from_numpy(features_per_atom.T @ features_per_atom)
-    mean = max(float(covariance.trace()) / len(covariance), np.finfo(float).tiny)
+    eigenvalues = torch.linalg.eigvalsh(covariance).numpy()
+    noise = max(_ROUNDING * eigenvalues.max(), np.finfo(float).tiny)
+    median = np.median(eigenvalues[eigenvalues > noise]) if eigenvalues.max() > noise else noise
     best, highest = None, -np.inf
-    for regularization in mean * _REGULARIZATIONS:
+    for regularization in np.maximum(median * _REGULARIZATIONS, noise):
         alone = LastLayerUncertainty(covariance, regularization, 1.0)
         variances = alone.variance(torch.from_numpy(valid_features[labelled])).numpy()
         if not (variances > 0).all():

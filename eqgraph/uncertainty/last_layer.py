@@ -21,8 +21,8 @@ class LastLayerUncertainty:
     var(E) = α² fᵀ (C + ς²)⁻¹ f    with C = Σ_structures (f / n)(f / n)ᵀ
 
     f: sum of the features of the n atoms of a structure (see energy_features). C counts a structure by its energy per atom, as the loss
-    does. Training forces are left out: their derivatives with respect to the weights cost a backward pass for each feature. That they make
-    the weights more certain goes into the one factor α.
+    does. Training forces are left out: their derivatives with respect to the weights cost a backward pass for each feature. That they
+    make the weights more certain goes into the one factor α.
 
     Args:
         covariance: C [eV²].

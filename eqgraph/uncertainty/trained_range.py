@@ -17,7 +17,7 @@ from eqgraph.datasets import GraphDataset, with_progress
 from eqgraph.graph import edge_vectors
 
 CLOSER = 0.95
-"""Distances below this part of the smallest trained one are out of range; those of another trajectory at the same temperature are not."""
+"""Distances below this part of the smallest trained one are out of range; another trajectory of the same kind is not."""
 MORE = 1.2
 """Numbers of neighbors above this multiple of the largest trained one are out of range."""
 _NUMBERS = len(chemical_symbols)

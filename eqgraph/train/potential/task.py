@@ -7,9 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import numpy as np
+import torch
 from rich.console import Console
 
 from eqgraph.datasets import LABELS, GraphDataset, LazyDataset
