@@ -1,7 +1,5 @@
 """Architectures, one per file, and what is around them: potentials, classifiers and segmenters of point clouds."""
 
-from eqgraph.model_file import read_header, training_section
-
 from .build import MODELS, build_potential
 from .build_points import CLASSIFIERS, build_classifier, build_segmenter
 from .edge_derivatives import edge_forces, edge_virials, strain_gradients
@@ -18,6 +16,7 @@ from .point_graph import Level, knn_levels, same_levels
 from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
+from .tensors_file import read_attached
 
 __all__ = [
     "CLASSIFIERS",
@@ -47,10 +46,9 @@ __all__ = [
     "knn_levels",
     "load_classifier",
     "load_potential",
-    "read_header",
+    "read_attached",
     "same_levels",
     "save_classifier",
     "save_potential",
     "strain_gradients",
-    "training_section",
 ]

@@ -1,7 +1,7 @@
 """Files of tensors with a JSON header and a checksum: safetensors. Reading one never executes code."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import safetensors.torch
@@ -14,9 +14,15 @@ from eqgraph.model_file import checksum, header_text, parse_header, read_bytes, 
 from eqgraph.replacing import replacing
 
 Built = TypeVar("Built", bound=torch.nn.Module)
+Attachments = Mapping[str, Mapping[str, Tensor]]
+"""Name -> tensors that travel with a model and are no part of it, such as those of its uncertainty."""
+_ATTACHED = "attached."
+"""How their names begin in the file; those of a model's own tensors do not."""
 
 
-def write_model(path: str | os.PathLike, model: torch.nn.Module, header: dict, who: str) -> None:
+def write_model(
+    path: str | os.PathLike, model: torch.nn.Module, header: dict, who: str, attached: Attachments | None = None
+) -> None:
     """Write the state of a model; the file appears whole or not at all.
 
     Args:
@@ -24,12 +30,16 @@ def write_model(path: str | os.PathLike, model: torch.nn.Module, header: dict, w
         model: whose state_dict to write.
         header: what JSON can hold; the number of parameters, the versions and the checksum are added.
         who: the calling function, for messages.
+        attached: tensors that travel with the model, see read_attached.
 
     Raises:
         ValueError: if the header cannot be written as JSON.
         OSError: if the disk is full or the folder cannot be written; an older file at path is then left intact.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = model.state_dict() | {
+        f"{_ATTACHED}{kind}.{name}": tensor for kind, them in (attached or {}).items() for name, tensor in them.items()
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = header | {
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "eqgraph_version": eqgraph.__version__,
@@ -39,6 +49,20 @@ def write_model(path: str | os.PathLike, model: torch.nn.Module, header: dict, w
     text = header_text(header, who)
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata={"eqgraph": text}))
+
+
+def read_attached(path: str | os.PathLike, name: str, who: str = "read_attached") -> dict[str, Tensor]:
+    """Tensors that travel with a model under a name, none in files without them; read_model is what checks their sum.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is no eqgraph model, or damaged.
+    """
+    data = read_bytes(path, who)
+    upgraded(parse_header(data, path, who), f"{who}: '{path}'")
+    tensors = safetensors.torch.load(data)
+    prefix = f"{_ATTACHED}{name}."
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def read_model(path: str | os.PathLike, kind: str, build: Callable[[dict], Built], who: str) -> tuple[Built, dict]:
@@ -66,7 +90,8 @@ def read_model(path: str | os.PathLike, kind: str, build: Callable[[dict], Built
         if header["sha256"] != _checksum(tensors):
             raise ValueError("the weights are not those that were written: the file is damaged")
         model = build(header)
-        model.load_state_dict(upgrade_tensors(tensors, header, place))
+        own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_ATTACHED)}
+        model.load_state_dict(upgrade_tensors(own, header, place))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, ValidationError) as error:
         raise ValueError(
             f"{who}: expected a model that eqgraph {eqgraph.__version__} can read, but '{path}' does not fit ({error}). Use "

@@ -52,6 +52,7 @@ def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: 
     console.print(_table(task, found))
     _write(output.seeds, task, found)
     console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False, markup=False)
+    task.join_seeds(output, results, console)
     return FitResult(output.path, results[0].model, results[0].errors, results[0].history, results)
 
 
@@ -68,7 +69,13 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float]:
 def _of_seed(config: Any, index: int) -> Any:
     training = config.training
     output = RunDirectory(training.output).of_seed(index)
-    changes = {"seed": training.seed + index, "seeds": 1, "output": output}
+    # one split for all: what no seed has seen tells how wrong their mean is
+    changes = {
+        "seed": training.seed + index,
+        "split_seed": training.seed_of_split,
+        "seeds": 1,
+        "output": output,
+    }
     return config.model_copy(update={"training": training.model_copy(update=changes)})
 
 

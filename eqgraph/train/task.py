@@ -26,6 +26,7 @@ class FitResult:
     errors: dict[str, Any]  # name of a set -> errors (potentials) or scores (point clouds) of that model
     history: list[dict[str, float]]  # rows of metrics.csv
     seeds: list[FitResult] = field(default_factory=list)  # of a training with several seeds, one by one
+    valid: Any = None  # predictions for the validation structures, if the task compares those of several seeds
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Task(ABC):
     @abstractmethod
     def report(self, run: Run) -> FitResult:
         """Evaluate the model file, print and write tables and plots."""
+
+    def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
+        """What several seeds are together, once all are trained; nothing unless the task says otherwise."""
+        return
 
     @abstractmethod
     def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:

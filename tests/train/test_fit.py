@@ -454,7 +454,13 @@ def test_gradient_is_clipped(raw, console, monkeypatch):
 
 def test_several_seeds(shared_run, raw, console):
     result = run(raw, console, seeds=2)
-    assert [path.name for path in sorted(result.output.iterdir())] == ["config.yaml", "seed_0", "seed_1", "seeds.csv"]
+    assert [path.name for path in sorted(result.output.iterdir())] == [
+        "committee.json",
+        "config.yaml",
+        "seed_0",
+        "seed_1",
+        "seeds.csv",
+    ]
     assert_same_weights(result.model, shared_run.model)
     with (result.output / "seeds.csv").open() as file:
         (row,) = [

@@ -7,11 +7,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from rich.console import Console
 
-from eqgraph.datasets import LABELS, LazyDataset
+from eqgraph.datasets import LABELS, GraphDataset, LazyDataset
 from eqgraph.models import Potential, build_potential, load_potential, save_potential
+from eqgraph.uncertainty import (
+    LastLayerPotential,
+    TrainedRange,
+    fit_last_layer,
+    save_with_last_layer,
+    write_factors,
+)
 
+from ..output import RunDirectory
 from ..task import FitResult, Run, Task
 from .check_data import check_data, describe_check
 from .compiled_loss import why_not
@@ -23,12 +33,12 @@ from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
 from .report import plot_learning_curve, plot_parity
-from .tables import error_table, write_errors
+from .tables import calibration_table, error_table, write_errors
 
 _COMPILING_PAYS = 900.0
 """Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
 _EVALUATED = 10_000
-"""Training structures that are evaluated at the end, of those that are not in memory."""
+"""Training structures that are looked at at the end, of those that are not in memory."""
 UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
 
 
@@ -119,15 +129,23 @@ class PotentialTask(Task):
         potential, header = load_potential(output.model, run.device)
         potential.requires_grad_(False)
         evaluations: dict[str, Evaluation] = {}
+        batch_size = run.config.training.valid_batch_size
         train = run.data.train
         if isinstance(train, LazyDataset) and len(train) > _EVALUATED:
             console.print(f"Errors of train are those of {_EVALUATED} of its {len(train)} structures, drawn at random.")
             train = train.sample(_EVALUATED)
         with console.status("Evaluating the model"):
+            model = _with_uncertainty(potential, train, run.data.valid, batch_size)
+            metadata = header["metadata"] | {"trained_range": model.trained_range.as_metadata()}
+            save_with_last_layer(output.model, potential, metadata, model.last_layer)
             for name, dataset in {"train": train, "valid": run.data.valid, **run.data.test}.items():
-                evaluations[name] = evaluate(potential, dataset, run.config.training.valid_batch_size)
+                evaluations[name] = evaluate(model, dataset, batch_size)
         errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
         console.print(error_table(errors))
+        if model.has_uncertainty:
+            console.print(calibration_table({name: each.calibrations for name, each in evaluations.items()}))
+        else:
+            console.print("No uncertainty: there is no energy in validation that the model has an error in.")
         write_errors(output.errors, errors)
         plot_learning_curve(output.learning_curve, run.history)
         for name, evaluation in evaluations.items():
@@ -141,7 +159,22 @@ class PotentialTask(Task):
             ("Plots", plots),
         ):
             console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
-        return FitResult(output.path, output.model, errors, run.history)
+        return FitResult(output.path, output.model, errors, run.history, valid=evaluations["valid"])
+
+    def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
+        """Calibrate the committee of all seeds."""
+        found = [result.valid for result in results]
+        first = found[0]
+        factors = write_factors(
+            output.path,
+            np.stack([each.energy for each in found]),
+            first.energy_labels,
+            np.stack([each.forces for each in found]),
+            first.forces_labels,
+        )
+        if factors:
+            said = f"factors {factors.energy:.3g} (energy) and {factors.forces:.3g} (forces) of the standard deviation"
+            console.print(f"Committee: {output.committee}, {said}", soft_wrap=True, highlight=False, markup=False)
 
     number_names = ("structures", "quantity", "element", "unit")
 
@@ -155,6 +188,16 @@ class PotentialTask(Task):
 
     def error_rows(self, errors: dict[str, PotentialErrors]) -> dict[str, list[dict[str, Any]]]:
         return {name: [row._asdict() for row in sums.rows()] for name, sums in errors.items()}
+
+
+def _with_uncertainty(
+    potential: Potential, train: GraphDataset, valid: GraphDataset, batch_size: int
+) -> LastLayerPotential:
+    """What it says of its uncertainty, and what it was trained on."""
+    evaluation = evaluate(potential, valid, batch_size)
+    errors = evaluation.energy - evaluation.energy_labels
+    trained = TrainedRange.of((train[index] for index in range(len(train))), train.cutoff)
+    return LastLayerPotential(potential, fit_last_layer(potential, train, valid, errors, batch_size), trained)
 
 
 def _compiled(wanted: bool, max_time: float | None) -> str:
