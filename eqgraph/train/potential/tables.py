@@ -32,8 +32,8 @@ def error_table(errors: dict[str, PotentialErrors]) -> Table:
                 plain(name if index == 0 else ""),
                 row.quantity.removesuffix(" per atom"),  # the unit says so
                 row.element,
-                _three_digits(row.mae),
-                _three_digits(row.rmse),
+                three_digits(row.mae),
+                three_digits(row.rmse),
                 row.unit,
                 str(row.count),
             )
@@ -53,7 +53,7 @@ def write_errors(path: str | Path, errors: dict[str, PotentialErrors]) -> None:
             writer.writerows((name, *row) for row in sums.rows())
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     """At least three significant digits, never fewer digits than the integer part has."""
     if value != 0 and abs(value) < 0.1:
         return f"{value:.3g}"

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
 
 from eqgraph.datasets import LABELS, LazyDataset
 from eqgraph.models import Potential, build_potential, load_potential, save_potential
 
+from ..run_page import RunRecord, write_run_page
 from ..task import FitResult, Run, Task
 from .check_data import check_data, describe_check
 from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
-from .evaluate import Evaluation, evaluate
+from .evaluate import evaluate
+from .frame_errors import EvaluatedSet
 from .freeze import freeze
 from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
-from .report import plot_learning_curve, plot_parity
+from .report import best_epoch, learning_panels, plot_learning_curve, plot_parity
+from .run_sections import detail_sections, dimer_sections, result_sections, stored_sections
 from .tables import error_table, write_errors
 
 _COMPILING_PAYS = 900.0
@@ -30,6 +34,14 @@ _COMPILING_PAYS = 900.0
 _EVALUATED = 10_000
 """Training structures that are evaluated at the end, of those that are not in memory."""
 UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
+
+
+class EvaluatedPotential(NamedTuple):
+    """A potential and what it predicts."""
+
+    model: Potential
+    header: dict[str, Any]
+    sets: list[EvaluatedSet]
 
 
 class PotentialTask(Task):
@@ -114,34 +126,57 @@ class PotentialTask(Task):
     def save(self, path: Path, model: Potential, metadata: dict[str, Any]) -> None:
         save_potential(path, model, metadata)
 
-    def report(self, run: Run) -> FitResult:
-        output, console = run.output, run.console
-        potential, header = load_potential(output.model, run.device)
+    def evaluate(
+        self, config: Config, data: PotentialData | None, model: Path, device: torch.device, console: Console
+    ) -> EvaluatedPotential:
+        potential, header = load_potential(model, device)
         potential.requires_grad_(False)
-        evaluations: dict[str, Evaluation] = {}
-        train = run.data.train
+        if data is None:
+            return EvaluatedPotential(potential, header, [])
+        train = data.train
         if isinstance(train, LazyDataset) and len(train) > _EVALUATED:
             console.print(f"Errors of train are those of {_EVALUATED} of its {len(train)} structures, drawn at random.")
             train = train.sample(_EVALUATED)
+        size = config.training.valid_batch_size
         with console.status("Evaluating the model"):
-            for name, dataset in {"train": train, "valid": run.data.valid, **run.data.test}.items():
-                evaluations[name] = evaluate(potential, dataset, run.config.training.valid_batch_size)
-        errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
+            sets = [
+                EvaluatedSet(name, dataset, evaluate(potential, dataset, size))
+                for name, dataset in {"train": train, "valid": data.valid, **data.test}.items()
+            ]
+        return EvaluatedPotential(potential, header, sets)
+
+    def report(self, run: Run) -> FitResult:
+        output, console = run.output, run.console
+        found = self.evaluate(run.config, run.data, output.model, run.device, console)
+        errors = {each.name: each.evaluation.errors for each in found.sets}
         console.print(error_table(errors))
         write_errors(output.errors, errors)
         plot_learning_curve(output.learning_curve, run.history)
-        for name, evaluation in evaluations.items():
-            plot_parity(output.picture("parity", name), evaluation, name)
-        epoch = header["metadata"]["validation"]["epoch"]
+        for each in found.sets:
+            plot_parity(output.picture("parity", each.name), each.evaluation, each.name)
+        self.write_page(output.report, run.record(found.header), found)
+        epoch = found.header["metadata"]["validation"]["epoch"]
         kept = "Best" if run.config.training.keep == "best_valid" else "Final"
-        plots = [output.learning_curve, *(output.picture("parity", name) for name in evaluations)]
+        plots = [output.learning_curve, *(output.picture("parity", name) for name in errors)]
         for what, paths in (
             (f"{kept} model (epoch {epoch})", [output.model]),
             ("Tables", [output.history, output.errors]),
             ("Plots", plots),
+            ("Report", [output.report]),
         ):
             console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
         return FitResult(output.path, output.model, errors, run.history)
+
+    def write_page(self, path: Path, record: RunRecord, found: EvaluatedPotential | None) -> None:
+        if found is not None and found.sets:
+            results, details = result_sections(found.sets), detail_sections(found.sets)
+        else:
+            results, details = stored_sections(record.path / "errors.csv"), []
+        if found is not None:
+            details += dimer_sections(found.model, found.sets)
+        panels = learning_panels(record.history) if record.history else []
+        best = best_epoch(record.history) if record.history else None
+        write_run_page(path, record, results, panels, best, details)
 
     number_names = ("structures", "quantity", "element", "unit")
 
