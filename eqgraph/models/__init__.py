@@ -2,6 +2,7 @@
 
 from .build import MODELS, build_potential
 from .build_points import CLASSIFIERS, build_classifier, build_segmenter
+from .edge_derivatives import edge_forces, edge_virials, strain_gradients
 from .energy_network import EnergyNetwork
 from .extend_species import extend_species
 from .file import load_potential, save_potential
@@ -12,7 +13,7 @@ from .point_cloud_file import load_classifier, save_classifier
 from .point_cloud_segmenter import PointCloudSegmenter
 from .point_encoder import PointEncoder
 from .point_graph import Level, knn_levels, same_levels
-from .potential import Potential, PotentialInputs, Prediction
+from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
 from .tensors_file import read_header, training_section
@@ -20,6 +21,7 @@ from .tensors_file import read_header, training_section
 __all__ = [
     "CLASSIFIERS",
     "MODELS",
+    "EdgePrediction",
     "EnergyNetwork",
     "Level",
     "NequIP",
@@ -38,6 +40,8 @@ __all__ = [
     "build_classifier",
     "build_potential",
     "build_segmenter",
+    "edge_forces",
+    "edge_virials",
     "extend_species",
     "knn_levels",
     "load_classifier",
@@ -46,5 +50,6 @@ __all__ = [
     "same_levels",
     "save_classifier",
     "save_potential",
+    "strain_gradients",
     "training_section",
 ]

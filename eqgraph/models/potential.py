@@ -12,6 +12,8 @@ from eqgraph.graph import edge_vectors
 from eqgraph.nn.norm.norm import Norm
 from eqgraph.ops import Edges, segment_sum
 
+from .edge_derivatives import edge_forces, edge_virials, strain_gradients
+
 
 class Prediction(NamedTuple):
     """What a potential predicts, in float64."""
@@ -28,6 +30,8 @@ class Prediction(NamedTuple):
     """(graphs, 3, 3) -dE/dε = -stress V [eV], there with the stress; NaN like it."""
     dipole: Tensor | None = None
     """(graphs, 3) dipole moment [e·Å] if the network predicts one; NaN for a periodic structure, of which it is no property."""
+    atomic_virials: Tensor | None = None
+    """(nodes, 3, 3) -dE/dε of each atom [eV] if asked for, whose sums are the virials; see atomic_virials."""
 
 
 class PotentialInputs(NamedTuple):
@@ -35,19 +39,24 @@ class PotentialInputs(NamedTuple):
 
     species: Tensor
     """(nodes,) int64, positions in the list of species."""
-    pos: Tensor
-    """(nodes, 3) float64 [Å]."""
-    cell: Tensor
-    """(graphs, 3, 3) float64 [Å]."""
-    strain: Tensor | None
-    """(graphs, 3, 3) zeros, with respect to which the stress is a derivative."""
-    edge_shift: Tensor
-    """(edges, 3) whole numbers of cell vectors."""
+    edge_vec: Tensor
+    """(edges, 3) float64 [Å] from senders to receivers, with respect to which derivatives are taken."""
+    edges: Edges
     batch: Tensor
     """(nodes,) int64, the graph of each node."""
-    edges: Edges
+    volume: Tensor
+    """(graphs,) float64 [Å³] of the cells; zero for open structures."""
     periodic: Tensor | None
     """(graphs,) bool, which of them have no dipole moment; only for networks that predict one."""
+
+
+class EdgePrediction(NamedTuple):
+    """What a potential predicts for edges that somebody else found, in float64."""
+
+    atomic_energies: Tensor
+    """(nodes,) contributions to the energy [eV]."""
+    edge_gradient: Tensor
+    """(edges, 3) dE/d(edge_vec) [eV/Å], E being the sum of all atomic energies."""
 
 
 class Potential(torch.nn.Module):
@@ -71,6 +80,8 @@ class Potential(torch.nn.Module):
 
     Raises:
         ValueError: if species repeat, are out of 1 ... 118, or are not as many as shifts and scales.
+
+    Forces, stress and virials all come from one gradient, that with respect to the edge vectors (see edge_derivatives).
 
     Reference: Batzner et al. 2022, doi:10.1038/s41467-022-29939-5; stress by a symmetric strain, Knuth et al. 2015,
     arXiv:1502.00939.
@@ -133,74 +144,104 @@ class Potential(torch.nn.Module):
         """Whether predictions have a dipole moment."""
         return bool(getattr(self.network, "predicts_dipole", False))
 
-    def forward(self, data: Data, forces: bool = True, stress: bool = False) -> Prediction:
-        """Energy and, when asked for, forces and stress of one structure or a batch; the dipole moment if the network predicts it.
+    def forward(
+        self, data: Data, forces: bool = True, stress: bool = False, atomic_virials: bool = False
+    ) -> Prediction:
+        """Energy and, when asked for, derivatives of one structure or a batch; the dipole moment if the network predicts it.
 
         Args:
             data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, pbc for dipole moments, and
                 edge_reverse if reverse edges shall share radial weights (see graph.from_ase).
             forces: whether to compute forces.
-            stress: whether to compute the stress.
+            stress: whether to compute the stress and the virial.
+            atomic_virials: whether to compute the virials of atoms.
 
         Raises:
             ValueError: if the structure contains a species that the potential does not know.
         """
-        return self.predict(self.inputs(data, forces, stress), forces, stress)
+        return self.predict(self.inputs(data), forces, stress, atomic_virials)
 
-    def inputs(self, data: Data, forces: bool = True, stress: bool = False) -> PotentialInputs:
+    def inputs(self, data: Data) -> PotentialInputs:
         """What forward computes from: checked, converted, sorted. Nothing of it depends on the weights.
 
         Raises:
             ValueError: as forward.
         """
-        species = self._species_index(data.atomic_numbers)
+        species = self.species_index(data.atomic_numbers)
         batch = data.batch if data.batch is not None else torch.zeros_like(species)
-        steps = data.get("edge_reverse")
-        reverse = None if steps is None else torch.arange(len(steps), device=steps.device) + steps
-        edges = Edges.of(data.edge_index, len(species), len(species), reverse)
-        pos, cell, strain = data.pos.double(), data.cell.double(), None
-        if forces and not pos.requires_grad:
-            pos = pos.detach().requires_grad_()
-        if stress:
-            strain = cell.new_zeros(cell.shape, requires_grad=True)
-        periodic = data.pbc.any(-1) if self.predicts_dipole else None
-        return PotentialInputs(species, pos, cell, strain, data.edge_shift, batch, edges, periodic)
-
-    def predict(self, inputs: PotentialInputs, forces: bool = True, stress: bool = False) -> Prediction:
-        """forward, without anything that looks at the values of tensors, so that it can be traced."""
-        species, pos, cell, strain, edge_shift, batch, edges, periodic = inputs
-        num_graphs, first_cell = len(cell), cell
+        cell = data.cell.double()
         with torch.enable_grad():
-            moved = pos
-            if stress:
-                symmetric = (strain + strain.mT) / 2
-                moved = pos + (pos.unsqueeze(1) @ symmetric[batch]).squeeze(1)
-                cell = cell + cell @ symmetric
-            vectors = edge_vectors(moved, cell, torch.stack([edges.src, edges.dst]), edge_shift, batch)
-            read = self.network(species, vectors.to(self.dtype), edges).double()
-            atomic = read[:, 0] * self.scales[species] + self.shifts[species]
-            energy = segment_sum(atomic, batch, num_graphs)
-            dipole = None
-            if periodic is not None:
-                dipole = segment_sum(read[:, 1:], batch, num_graphs).masked_fill(periodic.unsqueeze(1), torch.nan)
-            wanted = [tensor for tensor, asked in ((pos, forces), (strain, stress)) if asked]
-            gradients: list[Tensor] = []
-            if wanted:
-                gradients = list(
-                    torch.autograd.grad(
-                        energy.sum(), wanted, create_graph=self.training, allow_unused=True, materialize_grads=True
-                    )
-                )
-            predicted_forces = -gradients.pop(0) if forces else None
-            predicted_stress = predicted_virial = None
-            if stress:
-                predicted_stress, predicted_virial = _stress_and_virial(gradients.pop(0), first_cell)
-        if not self.training:
-            energy, atomic = energy.detach(), atomic.detach()
-            dipole = None if dipole is None else dipole.detach()
-        return Prediction(energy, atomic, predicted_forces, predicted_stress, predicted_virial, dipole)
+            edge_vec = edge_vectors(data.pos.double(), cell, data.edge_index, data.edge_shift, batch)
+            if not edge_vec.requires_grad:  # else it stays a function of positions of which somebody wants gradients
+                edge_vec.requires_grad_()
+        periodic = data.pbc.any(-1) if self.predicts_dipole else None
+        return PotentialInputs(species, edge_vec, _edges(data), batch, torch.linalg.det(cell).abs(), periodic)
 
-    def _species_index(self, atomic_numbers: Tensor) -> Tensor:
+    def predict(
+        self, inputs: PotentialInputs, forces: bool = True, stress: bool = False, atomic_virials: bool = False
+    ) -> Prediction:
+        """forward, without anything that looks at the values of tensors, so that it can be traced."""
+        batch, volume = inputs.batch, inputs.volume
+        num_graphs, derivatives = len(volume), forces or stress or atomic_virials
+        atomic, moments, gradient = self._evaluate(inputs.species, inputs.edge_vec, inputs.edges, derivatives)
+        energy, dipole = segment_sum(atomic, batch, num_graphs), None
+        if inputs.periodic is not None:
+            dipole = segment_sum(moments, batch, num_graphs).masked_fill(inputs.periodic.unsqueeze(1), torch.nan)
+        predicted_forces = edge_forces(gradient, inputs.edges) if forces else None
+        predicted_stress = predicted_virial = None
+        if stress:
+            per_edge = strain_gradients(inputs.edge_vec, gradient)
+            strain_gradient = segment_sum(per_edge, batch[inputs.edges.dst], num_graphs)
+            predicted_stress, predicted_virial = _stress_and_virial(strain_gradient, volume)
+        virials = edge_virials(inputs.edge_vec, gradient, inputs.edges) if atomic_virials else None
+        predicted = (energy, atomic, predicted_forces, predicted_stress, predicted_virial, dipole, virials)
+        if not self.training:
+            predicted = [None if tensor is None else tensor.detach() for tensor in predicted]
+        return Prediction(*predicted)
+
+    def predict_edges(self, species: Tensor, edge_vec: Tensor, edges: Edges) -> EdgePrediction:
+        """Atomic energies and their gradient for edges that an engine found, whose atoms may be images of others.
+
+        See edge_derivatives for forces and virials.
+
+        Args:
+            species: (nodes,) int64, see species_index.
+            edge_vec: (edges, 3) float64 [Å] from senders to receivers, all of them that are shorter than the cutoff.
+            edges: their ends.
+        """
+        edge_vec = edge_vec if edge_vec.requires_grad else edge_vec.detach().requires_grad_()
+        atomic, _, gradient = self._evaluate(species, edge_vec, edges, derivatives=True)
+        return EdgePrediction(atomic, gradient) if self.training else EdgePrediction(atomic.detach(), gradient.detach())
+
+    def encode(self, data: Data) -> Tensor:
+        """Features of atoms before the readout: (nodes, dim) in the network's irreps_out.
+
+        Raises:
+            ValueError: if the structure contains a species that the potential does not know.
+        """
+        inputs = self.inputs(data)
+        return self.network.encode(inputs.species, inputs.edge_vec.to(self.dtype), inputs.edges)
+
+    def _evaluate(
+        self, species: Tensor, edge_vec: Tensor, edges: Edges, derivatives: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Atomic energies, atomic moments and the gradient of all energies with respect to them."""
+        with torch.set_grad_enabled(self.training or derivatives):
+            read = self.network(species, edge_vec.to(self.dtype), edges).double()
+            atomic = read[:, 0] * self.scales[species] + self.shifts[species]
+            gradient = None
+            if derivatives:
+                (gradient,) = torch.autograd.grad(
+                    atomic.sum(), edge_vec, create_graph=self.training, allow_unused=True, materialize_grads=True
+                )
+        return atomic, read[:, 1:], gradient
+
+    def species_index(self, atomic_numbers: Tensor) -> Tensor:
+        """Positions in the list of species.
+
+        Raises:
+            ValueError: if one is not in it.
+        """
         index = self.index_of_number[atomic_numbers]
         if (index < 0).any():
             unknown = sorted({chemical_symbols[z] for z in atomic_numbers[index < 0].tolist()})
@@ -230,9 +271,15 @@ def _warn_about_norms(network: torch.nn.Module) -> None:
             )
 
 
-def _stress_and_virial(strain_gradient: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    volume = torch.linalg.det(cell).abs().view(-1, 1, 1)
+def _edges(data: Data) -> Edges:
+    num_nodes, steps = len(data.atomic_numbers), data.get("edge_reverse")
+    reverse = None if steps is None else torch.arange(len(steps), device=steps.device) + steps
+    return Edges.of(data.edge_index, num_nodes, num_nodes, reverse)
+
+
+def _stress_and_virial(strain_gradient: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
     # A cell without volume has no stress: NaN, the mark of a missing label, rather than infinity or zero. Its division by one instead
     # of zero keeps NaN out of the gradients of the other structures of the batch.
+    volume = volume.view(-1, 1, 1)
     stress = torch.where(volume > 0, strain_gradient / volume.where(volume > 0, 1.0), torch.nan)
     return stress, torch.where(volume > 0, -strain_gradient, torch.nan)

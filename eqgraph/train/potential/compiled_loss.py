@@ -41,7 +41,7 @@ class CompiledLoss:
         factors = self._loss.factors(targets, stage)
         counts = batch.batch.bincount(minlength=batch.num_graphs)
         with torch._dynamo.config.patch(trace_autograd_ops=True):
-            return self._compiled(self._potential.inputs(batch, *self._asked), targets, counts, factors)
+            return self._compiled(self._potential.inputs(batch), targets, counts, factors)
 
     def _compute(
         self, inputs: PotentialInputs, targets: dict[str, Target], num_atoms: Tensor, factors: Tensor
