@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import ase
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from torch_geometric.data import Batch
 
 from eqgraph.datasets import GraphDataset
@@ -67,6 +67,18 @@ def shortest_distances(dataset: GraphDataset) -> dict[tuple[int, int], float]:
             pair = divmod(key, len(chemical_symbols))
             found[pair] = min(found.get(pair, np.inf), lengths[keys == key].min().item())
     return found
+
+
+def trained_distances(header: dict[str, Any]) -> dict[tuple[int, int], float]:
+    """The same from the header of a model file; empty if it does not say.
+
+    Example:
+        >>> trained_distances({"metadata": {"trained_range": {"distances": {"O-H": 0.93}}}})
+        {(1, 8): 0.93}
+    """
+    found = header.get("metadata", {}).get("trained_range", {}).get("distances", {})
+    numbers = {tuple(sorted(atomic_numbers[symbol] for symbol in pair.split("-"))): pair for pair in found}
+    return {pair: float(found[name]) for pair, name in numbers.items()}
 
 
 def dimer_section(curves: list[DimerCurve], shortest: dict[tuple[int, int], float]) -> Section:

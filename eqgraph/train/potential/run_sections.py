@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import html
 from pathlib import Path
+from typing import Any
 
 from eqgraph.models import Potential
 from eqgraph.report import Section, grid, paragraph
 
-from .dimers import dimer_curves, dimer_section, shortest_distances
+from .dimers import dimer_curves, dimer_section, shortest_distances, trained_distances
 from .error_sections import by_config_type, by_element, error_section, errors_from_rows
 from .frame_errors import EvaluatedSet
 from .parity_charts import parity_charts
@@ -36,10 +37,10 @@ def detail_sections(sets: list[EvaluatedSet]) -> list[Section]:
     return [*([elements] if elements else []), by_config_type(sets), worst_frames(sets)]
 
 
-def dimer_sections(potential: Potential, sets: list[EvaluatedSet]) -> list[Section]:
-    """Energies of two atoms, with the shortest distances of the set "train" if it is there."""
+def dimer_sections(potential: Potential, header: dict[str, Any], sets: list[EvaluatedSet]) -> list[Section]:
+    """Energies of two atoms, with the shortest distances that the model file knows, or else of the set "train" if it is there."""
     train = next((each.dataset for each in sets if each.name == "train"), None)
-    shortest = shortest_distances(train) if train is not None else {}
+    shortest = trained_distances(header) or (shortest_distances(train) if train is not None else {})
     return [dimer_section(dimer_curves(potential), shortest)]
 
 

@@ -42,7 +42,7 @@ def draw_structure(atoms: ase.Atoms, mark: int | None = None, width: int = 180, 
     bonded = lengths < _BOND * (covalent_radii[numbers[first]] + covalent_radii[numbers[second]])
     parts = [(min(flat[i, 2], flat[j, 2]) - 1e-3, _line(x[i], y[i], x[j], y[j])) for i, j in pairs[bonded]]
     for index in range(len(pos)):
-        ring = mark is not None and chosen[index] == mark
+        ring = mark is not None and int(chosen[index]) == mark
         parts.append((flat[index, 2], _atom(x[index], y[index], scale * radii[index], int(numbers[index]), ring)))
     content = "".join(text for _, text in sorted(parts, key=lambda part: part[0]))
     return f"<svg class='drawing' width='{width}' height='{height}' viewBox='0 0 {width} {height}' role='img'>{content}</svg>"

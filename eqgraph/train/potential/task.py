@@ -173,7 +173,7 @@ class PotentialTask(Task):
         else:
             results, details = stored_sections(record.path / "errors.csv"), []
         if found is not None:
-            details += dimer_sections(found.model, found.sets)
+            details += dimer_sections(found.model, found.header, found.sets)
         panels = learning_panels(record.history) if record.history else []
         best = best_epoch(record.history) if record.history else None
         write_run_page(path, record, results, panels, best, details)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from eqgraph.report import COLORS, Chart, PlainTable, log_axis, numbers, points_to_draw, say_drawn
+from eqgraph.report import (
+    COLORS,
+    Chart,
+    PlainTable,
+    Section,
+    grid,
+    log_axis,
+    numbers,
+    paragraph,
+    points_to_draw,
+    say_drawn,
+)
 
 _NUM_BINS = 10
 _POINTS = 3000
@@ -16,45 +28,70 @@ _WITHIN = {1: math.erf(1 / math.sqrt(2)), 2: math.erf(math.sqrt(2))}
 """Number of standard deviations -> how many errors are within it, were they drawn from a normal distribution."""
 
 
-def calibration_table(sets: dict[str, tuple[np.ndarray, np.ndarray]], title: str) -> PlainTable:
+class Uncertain(NamedTuple):
+    """Numbers with uncertainties.
+
+    Attributes:
+        errors: (points,) predicted - true; NaN without label.
+        uncertainties: (points,) standard deviations that the model says, in the same unit.
+        names: (points,) what each is, for charts: names from data are escaped by `chart_text`.
+    """
+
+    errors: np.ndarray
+    uncertainties: np.ndarray
+    names: Sequence[str]
+
+
+def calibration_section(quantities: dict[tuple[str, str], dict[str, Uncertain]]) -> Section | None:
+    """Tables of how many errors are within the uncertainties, and charts of the ones over the others; None if there is nothing.
+
+    Args:
+        quantities: name and unit, as ("energy per atom", "meV/atom") -> name of the set -> its numbers.
+    """
+    parts = []
+    for (quantity, unit), sets in quantities.items():
+        known = {name: each for name, each in sets.items() if _known(each)[0].size}
+        if not known:
+            continue
+        parts.append(calibration_table(known, f"{quantity.capitalize()} ({unit})").html())
+        parts.append(grid([calibration_chart(each, unit, name).html() for name, each in known.items()]))
+    text = "How large errors are where the model says how uncertain it is (σ)."
+    return Section("Uncertainty", [paragraph(text), *parts]) if parts else None
+
+
+def calibration_table(sets: dict[str, Uncertain], title: str) -> PlainTable:
     """How many errors are within one and two uncertainties, and whether large uncertainties go with large errors.
 
     Args:
-        sets: name -> errors and uncertainties of one unit and shape; entries that are not finite in either are left out.
+        sets: name -> numbers; those that are not finite are left out.
         title: of the table.
 
     Example:
-        >>> errors = np.array([1.0, -3.0, 0.5, 0.1])
-        >>> calibration_table({"valid": (errors, np.ones(4))}, "Energy").rows
-        [('valid', '75.0', '75.0', '-', '2.59', '4')]
+        >>> numbers = Uncertain(np.array([1.0, -3.0, 0.5, 0.1]), np.ones(4), ["a", "b", "c", "d"])
+        >>> calibration_table({"valid": numbers}, "Energy").rows
+        [('valid', '75.0', '75.0', '-', '1.6', '4')]
     """
     rows = []
-    for name, (errors, uncertainties) in sets.items():
-        errors, uncertainties = _known(errors, uncertainties)
-        if not len(errors):
-            continue
+    for name, each in sets.items():
+        errors, uncertainties, _ = _known(each)
         within = [f"{100 * np.mean(errors <= k * uncertainties):.1f}" for k in _WITHIN]
         same = len(errors) < 3 or np.ptp(uncertainties) == 0 or np.ptp(errors) == 0
         rank = "-" if same else f"{spearmanr(errors, uncertainties).statistic:.2f}"
-        spread = f"{np.sqrt(np.mean((errors / uncertainties) ** 2) if (uncertainties > 0).all() else np.inf):.3g}"
+        spread = f"{_rms(errors / uncertainties):.3g}" if (uncertainties > 0).all() else "-"
         rows.append((name, *within, rank, spread, str(len(errors))))
     expected = [f"within {k} σ (%, normal: {100 * part:.1f})" for k, part in _WITHIN.items()]
     return PlainTable(title, ("set", *expected, "rank correlation", "rms of error/σ (ideal: 1)", "number"), rows)
 
 
-def calibration_chart(errors: np.ndarray, uncertainties: np.ndarray, names: list[str], unit: str, title: str) -> Chart:
+def calibration_chart(each: Uncertain, unit: str, title: str) -> Chart:
     """Errors over uncertainties, both logarithmic: points, and the root mean square of the errors in bins of equal numbers of points.
 
     Args:
-        errors: (points,) predicted - true.
-        uncertainties: (points,) standard deviations that the model says, in the same unit.
-        names: (points,) what each point is; may hold marks of plotly's, so names from data are escaped by `chart_text`.
+        each: the numbers of a set.
         unit: of both.
         title: plain text.
     """
-    known = np.isfinite(errors) & np.isfinite(uncertainties)
-    names = [name for name, is_known in zip(names, known, strict=True) if is_known]
-    errors, uncertainties = _known(errors, uncertainties)
+    errors, uncertainties, names = _known(each)
     shown = points_to_draw(errors, _POINTS)
     bins = [part for part in np.array_split(np.argsort(uncertainties, kind="stable"), _NUM_BINS) if len(part)]
     mean, found = (np.array([_rms(values[part]) for part in bins]) for values in (uncertainties, errors))
@@ -98,10 +135,10 @@ def calibration_chart(errors: np.ndarray, uncertainties: np.ndarray, names: list
     return Chart(data, layout, title, say_drawn(len(shown), len(errors), "points"), 420)
 
 
-def _known(errors: np.ndarray, uncertainties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Absolute errors and uncertainties where both are finite, in one dimension."""
-    known = np.isfinite(errors) & np.isfinite(uncertainties)
-    return np.abs(errors[known]), uncertainties[known]
+def _known(each: Uncertain) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Absolute errors, uncertainties and names where both numbers are finite."""
+    rows = np.flatnonzero(np.isfinite(each.errors) & np.isfinite(each.uncertainties))
+    return np.abs(each.errors[rows]), each.uncertainties[rows], [each.names[row] for row in rows.tolist()]
 
 
 def _rms(values: np.ndarray) -> float:
