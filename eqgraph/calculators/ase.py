@@ -1,6 +1,5 @@
 """The potential as an ASE calculator."""
 
-import copy
 import os
 from collections.abc import Sequence
 
@@ -10,16 +9,27 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from eqgraph.graph import from_ase
-from eqgraph.models import Potential, load_potential
+from eqgraph.models import Potential
+from eqgraph.uncertainty import RangeWatch, UncertainPotential
+
+from .trust import is_asked, own_model, uncertain_properties, uncertain_results, warn_of_range
 
 
 class EqgraphCalculator(Calculator):
     """Energy [eV], forces [eV/Å], stress [eV/Å³] and per-atom energies [eV] for ASE.
 
     Args:
-        model: a model file (*.eqg), or a Potential, which is copied.
+        model: a model file (*.eqg), or a Potential or UncertainPotential, which is copied; of a committee (the directory of a run with
+            several seeds, or a Committee) predictions are means.
         device: where to compute; that of a given Potential, or the CPU for a file, if None.
         dtype: floating-point type of the network ("float32" or "float64"), as stored if None.
+        uncertainty: whether every calculation has the results energy_uncertainty [eV], energies_uncertainty (of each atom's
+            contribution, eV) and, of committees, forces_uncertainty [eV/Å], if the model knows them; otherwise they are computed when
+            asked for: calc.get_property("energy_uncertainty"). They are standard deviations, which ASE does not write to files.
+
+    Warns:
+        UserWarning: once for each pair of elements that is closer than in training, and for each element that has more neighbors, if
+            the model file says what was trained on.
 
     Raises:
         FileNotFoundError: if there is no model file.
@@ -38,22 +48,28 @@ class EqgraphCalculator(Calculator):
 
     def __init__(
         self,
-        model: str | os.PathLike | Potential,
+        model: str | os.PathLike | Potential | UncertainPotential,
         device: torch.device | str | None = None,
         dtype: str | None = None,
+        uncertainty: bool = False,
     ) -> None:
         super().__init__()
         # a copy: the dtype, device and mode of the calculator are its own
-        potential = copy.deepcopy(model) if isinstance(model, Potential) else load_potential(model)[0]
+        self.model = own_model(model)
         if device is not None:
-            potential = potential.to(device)
+            self.model = self.model.to(device)
         if dtype is not None:
             if dtype not in ("float32", "float64"):
                 raise ValueError(
                     f"EqgraphCalculator: expected dtype 'float32' or 'float64', got {dtype!r}. Choose one of these."
                 )
-            potential.network.to(getattr(torch, dtype))
-        self.potential = potential.eval().requires_grad_(False)  # gradients of weights would be computed for nobody
+            for module in self.model.modules():
+                if isinstance(module, Potential):
+                    module.network.to(getattr(torch, dtype))
+        self.model.eval().requires_grad_(False)  # gradients of weights would be computed for nobody
+        self.potential = self.model.potential
+        self.uncertainty, self._watch = uncertainty, RangeWatch(self.model.trained_range)
+        self.implemented_properties = (*self.implemented_properties, *uncertain_properties(self.model))
 
     def calculate(
         self,
@@ -69,8 +85,13 @@ class EqgraphCalculator(Calculator):
                 f"EqgraphCalculator: expected three cell vectors for the stress, got a cell of rank {self.atoms.cell.rank}. Give the "
                 "atoms a cell."
             )
-        data = from_ase(self.atoms, self.potential.cutoff).to(self.potential.shifts.device)
-        prediction = self.potential(data, forces=True, stress="stress" in properties)
+        data = from_ase(self.atoms, self.potential.cutoff)
+        warn_of_range(self._watch, data)
+        data = data.to(self.potential.shifts.device)
+        with_uncertainty = self.uncertainty or is_asked(properties)
+        prediction, uncertainty = self.model.predict(
+            data, uncertainty=with_uncertainty, forces=True, stress="stress" in properties
+        )
         energy = prediction.energy.item()
         self.results = {
             "energy": energy,
@@ -80,3 +101,5 @@ class EqgraphCalculator(Calculator):
         }
         if prediction.stress is not None:
             self.results["stress"] = full_3x3_to_voigt_6_stress(prediction.stress[0].cpu().numpy())
+        if with_uncertainty:
+            self.results |= uncertain_results(uncertainty)

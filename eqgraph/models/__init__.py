@@ -16,7 +16,7 @@ from .point_graph import Level, knn_levels, same_levels
 from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
-from .tensors_file import read_header, training_section
+from .tensors_file import read_attached, read_header, training_section
 
 __all__ = [
     "CLASSIFIERS",
@@ -46,6 +46,7 @@ __all__ = [
     "knn_levels",
     "load_classifier",
     "load_potential",
+    "read_attached",
     "read_header",
     "same_levels",
     "save_classifier",

@@ -6,12 +6,14 @@ import torch
 
 from .build import MODELS, build_potential
 from .potential import Potential
-from .tensors_file import read_model, write_model
+from .tensors_file import Attachments, read_model, write_model
 
 FORMAT = "eqgraph-potential-1"
 
 
-def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict | None = None) -> None:
+def save_potential(
+    path: str | os.PathLike, potential: Potential, metadata: dict | None = None, attached: Attachments | None = None
+) -> None:
     """Write a potential with all that is needed to use it again.
 
     The file appears whole or not at all.
@@ -20,6 +22,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         path: destination, usually *.eqg.
         potential: what to save; its network must be one of MODELS.
         metadata: anything that JSON can hold (units, hash of the data, training configuration ...), kept with the model.
+        attached: name -> tensors that travel with the potential and are no part of it, see read_attached.
 
     Raises:
         ValueError: if the network is none of MODELS, or metadata cannot be written as JSON.
@@ -41,7 +44,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
     }
-    write_model(path, potential, header, "save_potential")
+    write_model(path, potential, header, "save_potential", attached)
 
 
 def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[Potential, dict]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,9 +17,15 @@ import eqgraph
 from eqgraph.replacing import replacing
 
 Built = TypeVar("Built", bound=torch.nn.Module)
+Attachments = Mapping[str, Mapping[str, Tensor]]
+"""Name -> tensors that travel with a model and are no part of it, such as those of its uncertainty."""
+_ATTACHED = "attached."
+"""How their names begin in the file; those of a model's own tensors do not."""
 
 
-def write_model(path: str | os.PathLike, model: torch.nn.Module, header: dict, who: str) -> None:
+def write_model(
+    path: str | os.PathLike, model: torch.nn.Module, header: dict, who: str, attached: Attachments | None = None
+) -> None:
     """Write the state of a model; the file appears whole or not at all.
 
     Args:
@@ -27,12 +33,16 @@ def write_model(path: str | os.PathLike, model: torch.nn.Module, header: dict, w
         model: whose state_dict to write.
         header: what JSON can hold; the version and the checksum are added.
         who: the calling function, for messages.
+        attached: tensors that travel with the model, see read_attached.
 
     Raises:
         ValueError: if the header cannot be written as JSON.
         OSError: if the disk is full or the folder cannot be written; an older file at path is then left intact.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = model.state_dict() | {
+        f"{_ATTACHED}{kind}.{name}": tensor for kind, them in (attached or {}).items() for name, tensor in them.items()
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = header | {"eqgraph_version": eqgraph.__version__, "sha256": _checksum(tensors)}
     try:
         text = json.dumps(header, allow_nan=False)
@@ -52,6 +62,18 @@ def read_header(path: str | os.PathLike, who: str = "read_header") -> dict:
         ValueError: if the file is no eqgraph model, or damaged.
     """
     return _read(path, who, tensors_too=False)[1]
+
+
+def read_attached(path: str | os.PathLike, name: str, who: str = "read_attached") -> dict[str, Tensor]:
+    """Tensors that travel with a model under a name; none in files that have no such tensors.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is no eqgraph model, or damaged.
+    """
+    tensors, _ = _read(path, who)
+    prefix = f"{_ATTACHED}{name}."
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def training_section(header: dict, name: str) -> dict:
@@ -88,7 +110,7 @@ def read_model(
         if header["sha256"] != _checksum(tensors):
             raise ValueError("the weights are not those that were written: the file is damaged")
         model = build(header)
-        model.load_state_dict(tensors)
+        model.load_state_dict({name: tensor for name, tensor in tensors.items() if not name.startswith(_ATTACHED)})
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, ValidationError) as error:
         raise ValueError(
             f"{who}: expected a model that eqgraph {eqgraph.__version__} can read, but '{path}' does not fit ({error}). Use "

@@ -52,6 +52,7 @@ def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: 
     found = [task.numbers(result.errors) for result in results]
     console.print(_table(task, found))
     _write(output.seeds, task, found)
+    task.join_seeds(output, results, console)
     write_seeds_page(output.report, output)
     for what, path in (("Table", output.seeds), ("Report", output.report)):
         console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
@@ -71,7 +72,13 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float]:
 def _of_seed(config: Any, index: int) -> Any:
     training = config.training
     output = RunDirectory(training.output).of_seed(index)
-    changes = {"seed": training.seed + index, "seeds": 1, "output": output}
+    # one split for all: what no seed has seen tells how wrong their mean is
+    changes = {
+        "seed": training.seed + index,
+        "split_seed": training.seed_of_split,
+        "seeds": 1,
+        "output": output,
+    }
     return config.model_copy(update={"training": training.model_copy(update=changes)})
 
 

@@ -27,6 +27,7 @@ class FitResult:
     errors: dict[str, Any]  # name of a set -> errors (potentials) or scores (point clouds) of that model
     history: list[dict[str, float]]  # rows of metrics.csv
     seeds: list[FitResult] = field(default_factory=list)  # of a training with several seeds, one by one
+    valid: Any = None  # predictions for the validation structures, if the task compares those of several seeds
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,10 @@ class Task(ABC):
     @abstractmethod
     def write_page(self, path: Path, record: RunRecord, found: Any | None) -> None:
         """Write the page of a run; found: what `evaluate` returned, None if there is no model yet."""
+
+    def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
+        """What several seeds are together, once all are trained; nothing unless the task says otherwise."""
+        return
 
     @abstractmethod
     def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:

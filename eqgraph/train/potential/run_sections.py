@@ -7,9 +7,12 @@ import html
 from pathlib import Path
 from typing import Any
 
-from eqgraph.models import Potential
-from eqgraph.report import Section, grid, paragraph
+import numpy as np
 
+from eqgraph.models import Potential
+from eqgraph.report import Section, chart_text, grid, paragraph
+
+from .calibration_section import Uncertain, calibration_section
 from .dimers import dimer_curves, dimer_section, shortest_distances, trained_distances
 from .error_sections import by_config_type, by_element, error_section, errors_from_rows
 from .frame_errors import EvaluatedSet
@@ -34,7 +37,24 @@ def result_sections(sets: list[EvaluatedSet]) -> list[Section]:
 def detail_sections(sets: list[EvaluatedSet]) -> list[Section]:
     """What explains them: elements, kinds of structures, single structures."""
     elements = by_element({each.name: each.evaluation.errors for each in sets})
-    return [*([elements] if elements else []), by_config_type(sets), worst_frames(sets)]
+    uncertainty = calibration_section(_uncertainties(sets))
+    found = [elements, by_config_type(sets), worst_frames(sets), uncertainty]
+    return [section for section in found if section is not None]
+
+
+def _uncertainties(sets: list[EvaluatedSet]) -> dict[tuple[str, str], dict[str, Uncertain]]:
+    """Of energies and forces, as far as the model knows them."""
+    energies, forces = {}, {}
+    for each in sets:
+        evaluation, names = each.evaluation, [chart_text(place) for place in each.places]
+        if evaluation.energy_uncertainty is not None:
+            uncertainties = 1000 * evaluation.energy_uncertainty / evaluation.num_atoms
+            energies[each.name] = Uncertain(1000 * each.energy_errors, uncertainties, names)
+        if evaluation.forces_uncertainty is not None:
+            of_atoms = np.repeat(names, 3 * evaluation.num_atoms).tolist()
+            errors, uncertainties = each.force_errors.ravel(), evaluation.forces_uncertainty.ravel()
+            forces[each.name] = Uncertain(1000 * errors, 1000 * uncertainties, of_atoms)
+    return {("energy per atom", "meV/atom"): energies, ("force components", "meV/Å"): forces}
 
 
 def dimer_sections(potential: Potential, header: dict[str, Any], sets: list[EvaluatedSet]) -> list[Section]:
