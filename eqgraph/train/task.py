@@ -90,9 +90,11 @@ class Task(ABC):
         """Write a model file."""
 
     @abstractmethod
-    def evaluate(self, config: Any, data: Any | None, model: Path, device: torch.device, console: Console) -> Any:
+    def evaluate(
+        self, config: Any | None, data: Any | None, model: Path, device: torch.device, console: Console
+    ) -> Any:
         """Predict with a model file what `read` returned, or nothing if that is None; for `report` and `write_page`. Has `header`, that
-        of the file, and `model`."""
+        of the file, and `model`. config: None only if data is."""
 
     @abstractmethod
     def report(self, run: Run) -> FitResult:

@@ -120,7 +120,7 @@ class PointsTask(Task):
         save_classifier(path, model, metadata["classes"], metadata)
 
     def evaluate(
-        self, config: PointsConfig, data: PointsData | None, model: Path, device: torch.device, console: Console
+        self, config: PointsConfig | None, data: PointsData | None, model: Path, device: torch.device, console: Console
     ) -> EvaluatedModel:
         network, header = load_classifier(model, device)
         if data is None:

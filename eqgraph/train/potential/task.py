@@ -141,7 +141,7 @@ class PotentialTask(Task):
         save_potential(path, model, metadata)
 
     def evaluate(
-        self, config: Config, data: PotentialData | None, model: Path, device: torch.device, console: Console
+        self, config: Config | None, data: PotentialData | None, model: Path, device: torch.device, console: Console
     ) -> EvaluatedPotential:
         potential, header = load_potential(model, device)
         potential.requires_grad_(False)

@@ -78,7 +78,7 @@ def test_confused_clouds_are_those_that_eval_gets_wrong(page, shared_reported, s
         wrong = [row for row in csv.DictReader(file) if row["class"] != row["predicted"]]
     assert wrong, "one epoch is not enough"
     wrong.sort(key=lambda row: -float(row["probability"]))
-    shown = page.text.partition("Most confused shapes")[2].partition("Timing")[0]
+    shown = page.text.rpartition("Most confused shapes")[2].partition("Timing")[0]
     assert len(re.findall("taken for", shown)) <= 16
     first = wrong[0]
     assert f"{first['class']} taken for {first['predicted']} ({100 * float(first['probability']):.0f} %)" in shown
