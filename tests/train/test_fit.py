@@ -457,6 +457,7 @@ def test_gradient_is_clipped(raw, console, monkeypatch):
 def test_several_seeds(shared_run, raw, console):
     result = run(raw, console, seeds=2)
     assert [path.name for path in sorted(result.output.iterdir())] == [
+        "committee.json",
         "config.yaml",
         "report.html",
         "seed_0",

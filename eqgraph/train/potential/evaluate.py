@@ -137,6 +137,7 @@ def write_predictions(path: str | Path, frames: Sequence[Frame], evaluation: Eva
 
     The labels that the structures had stay beside the predictions. The file appears complete or not at all.
     """
+    uncertainty = evaluation.energy_uncertainty
     write_frames(
         path,
         frames,
@@ -144,7 +145,7 @@ def write_predictions(path: str | Path, frames: Sequence[Frame], evaluation: Eva
         forces=_by_structure(evaluation.forces, evaluation),
         stresses=_known(evaluation.stress),
         dipoles=_known(evaluation.dipole),
-        energy_uncertainties=evaluation.energy_uncertainty,
+        energy_uncertainties=None if uncertainty is None else uncertainty.tolist(),
         forces_uncertainties=_by_structure(evaluation.forces_uncertainty, evaluation),
     )
 
