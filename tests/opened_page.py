@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,7 +25,7 @@ class Opened:
     """A page as the browser has it after its scripts ran."""
 
     def __init__(self, dom: str, log: str) -> None:
-        self.dom = dom
+        self.dom = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)  # what is to be seen
         self.console = [line for line in log.splitlines() if ":CONSOLE" in line]
 
 

@@ -32,10 +32,10 @@ def hostile_chart() -> Chart:
         "mode": "markers",
         "x": numbers(np.array([1.0, 2.0])),
         "y": numbers(np.array([1.0, np.nan])),
-        "name": chart_text(HOSTILE),
+        "name": chart_text(HOSTILE, cut=True),
         "text": [chart_text(HOSTILE), chart_text("<a href='https://example.org'>frame 7</a>")],
     }
-    layout = {"xaxis": axis("x (Å)", tickvals=[1], ticktext=[chart_text(HOSTILE)]), "showlegend": True}
+    layout = {"xaxis": axis("x (Å)", tickvals=[1], ticktext=[chart_text(HOSTILE, cut=True)]), "showlegend": True}
     return Chart([trace], layout, HOSTILE, HOSTILE)
 
 
@@ -51,7 +51,7 @@ def test_a_page_without_charts_has_no_scripts(tmp_path):
     assert not page.open
     assert not page.scripts
     assert "script-src 'none'" in page.policy
-    assert page.tables[HOSTILE][1:] == [["set", HOSTILE], [HOSTILE, "97.00"]] or page.tables[HOSTILE] != []
+    assert page.tables[HOSTILE][-2:] == [["set", HOSTILE], [HOSTILE, "97.00"]]
     assert page.text.count(HOSTILE) > 5, "shown as it is"
     assert "img" not in page.tags
     assert (tmp_path / "a.html").stat().st_size < 20_000
