@@ -93,6 +93,7 @@ def test_the_page_is_whole_and_loads_nothing(page, shared_reported):
         "Errors by element",
         "Errors by configuration type",
         "Worst frames",
+        "Uncertainty",
         "Dimer curves",
         "Timing",
         "Training",
@@ -110,7 +111,7 @@ def test_tables_have_the_numbers_of_errors_csv(page, shared_reported):
 
 def test_every_chart_is_one_of_plotly(page):
     """Plotly itself says whether it knows all keys and values."""
-    assert len(page.charts) == 8 + 1 + 1 + 3 + 1
+    assert len(page.charts) == 8 + 1 + 1 + 4 + 3 + 1
     for chart in page.charts:
         go.Figure(chart)
 
