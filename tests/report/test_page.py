@@ -31,11 +31,15 @@ def hostile_chart() -> Chart:
         "type": "scatter",
         "mode": "markers",
         "x": numbers(np.array([1.0, 2.0])),
-        "y": numbers(np.array([1.0, np.nan])),
+        "y": numbers(np.array([1.0, 2.0])),
         "name": chart_text(HOSTILE, cut=True),
         "text": [chart_text(HOSTILE), chart_text("<a href='https://example.org'>frame 7</a>")],
     }
-    layout = {"xaxis": axis("x (Å)", tickvals=[1], ticktext=[chart_text(HOSTILE, cut=True)]), "showlegend": True}
+    layout = {
+        "xaxis": axis("x (Å)", tickvals=[1, 2], ticktext=[chart_text(HOSTILE, cut=True), "2"]),
+        "yaxis": axis("y"),
+        "showlegend": True,
+    }
     return Chart([trace], layout, HOSTILE, HOSTILE)
 
 
