@@ -26,6 +26,7 @@ from .potential import (
     read_labelled,
     write_predictions,
 )
+from .report_run import report_run
 from .settings import choose_device
 from .task import FitResult
 
@@ -54,6 +55,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "read_labelled",
+    "report_run",
     "resume",
     "write_class_predictions",
     "write_predictions",

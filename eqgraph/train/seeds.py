@@ -16,6 +16,7 @@ from eqgraph.replacing import replacing
 from eqgraph.report import plain
 
 from .output import RunDirectory
+from .seeds_page import write_seeds_page
 from .start import Start, nothing
 from .task import FitResult, Task
 
@@ -51,8 +52,10 @@ def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: 
     found = [task.numbers(result.errors) for result in results]
     console.print(_table(task, found))
     _write(output.seeds, task, found)
-    console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False, markup=False)
     task.join_seeds(output, results, console)
+    write_seeds_page(output.report, output)
+    for what, path in (("Table", output.seeds), ("Report", output.report)):
+        console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
     return FitResult(output.path, results[0].model, results[0].errors, results[0].history, results)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from .config import Section
 from .module import TrainingModule
 from .output import RunDirectory
+from .run_page import RunRecord
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Run:
     console: Console
     choices: dict[str, str]  # what was printed at the start
     history: list[dict[str, float]]  # rows of metrics.csv
+
+    def record(self, header: dict[str, Any]) -> RunRecord:
+        """For its page; header: of the model file."""
+        text = self.output.config.read_text(encoding="utf-8")
+        return RunRecord(self.output.path, self.config.task, self.history, text, header, self.choices)
 
 
 class Task(ABC):
@@ -84,8 +90,19 @@ class Task(ABC):
         """Write a model file."""
 
     @abstractmethod
+    def evaluate(
+        self, config: Any | None, data: Any | None, model: Path, device: torch.device, console: Console
+    ) -> Any:
+        """Predict with a model file what `read` returned, or nothing if that is None; for `report` and `write_page`. Has `header`, that
+        of the file, and `model`. config: None only if data is."""
+
+    @abstractmethod
     def report(self, run: Run) -> FitResult:
-        """Evaluate the model file, print and write tables and plots."""
+        """Evaluate the model file, print and write tables, plots and the page."""
+
+    @abstractmethod
+    def write_page(self, path: Path, record: RunRecord, found: Any | None) -> None:
+        """Write the page of a run; found: what `evaluate` returned, None if there is no model yet."""
 
     def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
         """What several seeds are together, once all are trained; nothing unless the task says otherwise."""

@@ -33,8 +33,8 @@ def error_table(errors: dict[str, PotentialErrors]) -> Table:
                 plain(name if index == 0 else ""),
                 row.quantity.removesuffix(" per atom"),  # the unit says so
                 row.element,
-                _three_digits(row.mae),
-                _three_digits(row.rmse),
+                three_digits(row.mae),
+                three_digits(row.rmse),
                 row.unit,
                 str(row.count),
             )
@@ -61,8 +61,8 @@ def calibration_table(calibrations: dict[str, list[Calibration]]) -> Table:
             table.add_row(
                 plain(name if index == 0 else ""),
                 row.quantity.removesuffix(" per atom"),  # the unit says so
-                _three_digits(row.rmse),
-                _three_digits(row.predicted),
+                three_digits(row.rmse),
+                three_digits(row.predicted),
                 row.unit,
                 f"{row.log_likelihood:.2f}",
                 f"{row.rank_correlation:.2f}",
@@ -85,7 +85,7 @@ def write_errors(path: str | Path, errors: dict[str, PotentialErrors]) -> None:
             writer.writerows((name, *row) for row in sums.rows())
 
 
-def _three_digits(value: float) -> str:
+def three_digits(value: float) -> str:
     """At least three significant digits, never fewer digits than the integer part has."""
     if value != 0 and abs(value) < 0.1:
         return f"{value:.3g}"
