@@ -15,6 +15,7 @@ from .errors import exit_code, is_unexpected, message_of
 from .eval import add_eval
 from .options import Help
 from .prepare import add_prepare
+from .selftest import add_selftest
 from .train import add_train
 
 # torch and Lightning are imported by the commands that need them: `eqgraph --help` answers at once
@@ -65,6 +66,6 @@ def make_parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    for add in (add_check, add_train, add_eval, add_prepare):
+    for add in (add_check, add_train, add_eval, add_selftest, add_prepare):
         add(commands, common)
     return parser
