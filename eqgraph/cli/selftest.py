@@ -7,7 +7,7 @@ import argparse
 from eqgraph.replacing import replacing
 
 from .console import make_console
-from .options import Help, positive_number
+from .options import Help, positive, positive_number
 
 _EXAMPLES = """\
 examples:
@@ -42,6 +42,13 @@ def add_selftest(commands: argparse._SubParsersAction, common: argparse.Argument
     )
     selftest.add_argument(
         "--tolerance-scale", type=positive_number, default=1.0, metavar="X", help="factor on all tolerances (default 1)"
+    )
+    selftest.add_argument(
+        "--md-steps",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="steps of molecular dynamics, in which energy is conserved (default 100)",
     )
     selftest.add_argument(
         "--json", metavar="FILE", help="write all measurements as JSON; - for standard output, without the table"
@@ -86,7 +93,11 @@ def _selftest(arguments: argparse.Namespace) -> int:
     with CheckProgress() as progress:
         for name, atoms in structures.items():
             results = run_selftest(
-                potential, atoms, tolerance_scale=arguments.tolerance_scale, step=progress.step
+                potential,
+                atoms,
+                tolerance_scale=arguments.tolerance_scale,
+                md_steps=arguments.md_steps,
+                step=progress.step,
             )
             found.append(StructureResults(name, atoms.get_chemical_formula(), arguments.structure is None, results))
     dtype = str(potential.dtype).removeprefix("torch.")

@@ -12,5 +12,5 @@ def measure_batch(subject: Subject) -> SelftestResult:
     stretched = subject.atoms.copy()
     stretched.set_cell(1.05 * stretched.cell.array)
     stretched.positions *= 1.05
-    _, together, _ = subject.predict_all([lone, subject.atoms, stretched], together=True)
+    _, together, _ = subject.predict_together([lone, subject.atoms, stretched])
     return SelftestResult("batch", tuple(subject.compare(together, subject.values)))

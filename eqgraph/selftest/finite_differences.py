@@ -20,7 +20,7 @@ E / h times 1e-15, 1e-11: three orders of magnitude for structures in which atom
 
 def derivatives(subject: Subject, structures: list[Callable[[float], ase.Atoms]], step: float) -> np.ndarray:
     """dE/dx at x = 0 of the float64 energy [eV], for each function from x to a structure."""
-    atoms = [structure(count * step) for structure in structures for count, _ in _STENCIL]
-    energies = np.array([values.energy for values in subject.predict_all(atoms, exact=True)])
+    atoms = (structure(count * step) for structure in structures for count, _ in _STENCIL)
+    energies = np.array([subject.predict(each, exact=True).energy for each in atoms])
     weights = np.array([weight for _, weight in _STENCIL])
     return len(subject.atoms) * energies.reshape(-1, len(_STENCIL)) @ weights / (12 * step)

@@ -21,7 +21,7 @@ def measure_forces(subject: Subject) -> SelftestResult:
     Energies that are differentiated are those of the network in float64; so are the forces, and then those of the stored type.
     """
     number = len(subject.atoms)
-    chosen = subject.rng.permutation(number)[:_ATOMS]
+    chosen = subject.rng.permutation(number)[:_ATOMS].tolist()
     directions = [_unit(number, atom, axis) for atom in chosen for axis in range(3)]
     for _ in range(_TOGETHER):
         direction = subject.rng.normal(size=(number, 3))

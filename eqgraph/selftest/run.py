@@ -44,6 +44,7 @@ TESTS: dict[str, Callable[[Subject], SelftestResult]] = {
 }
 """Name -> test, in the order of the table."""
 
+_FEWEST_STEPS = 10
 _CLOSEST = 0.3
 """Å; no atoms come closer, those of hydrogen being 0.74 apart. A cell this thin has thousands of neighbors."""
 
@@ -53,6 +54,7 @@ def run_selftest(
     atoms: ase.Atoms,
     *,
     tolerance_scale: float = 1.0,
+    md_steps: int = 100,
     step: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[SelftestResult]:
     """Measure whether a potential obeys physics on a structure.
@@ -61,6 +63,7 @@ def run_selftest(
         potential: it is copied; its floating-point type decides on tolerances.
         atoms: the structure, lengths in Å. Constraints and velocities are not used.
         tolerance_scale: factor on all tolerances.
+        md_steps: steps of molecular dynamics, at least 10.
         step: called with the name of the test that begins, how many are done and how many there are.
 
     Returns:
@@ -77,8 +80,8 @@ def run_selftest(
         >>> {result.test: result.verdict for result in run_selftest(potential, molecule("H2O"))}["rotation"]
         'pass'
     """
-    _check(potential, atoms, tolerance_scale)
-    subject = Subject(potential, atoms, tolerance_scale)
+    _check(potential, atoms, tolerance_scale, md_steps)
+    subject = Subject(potential, atoms, tolerance_scale, md_steps)
     results: list[SelftestResult] = []
     for number, (name, measure) in enumerate(TESTS.items()):
         step(name, number, len(TESTS))
@@ -89,14 +92,15 @@ def run_selftest(
     return results
 
 
-def _check(potential: Potential, atoms: ase.Atoms, tolerance_scale: float) -> None:
+def _check(potential: Potential, atoms: ase.Atoms, tolerance_scale: float, md_steps: int) -> None:
     if potential.dtype not in RELATIVE:
         raise ValueError(
-            f"run_selftest: expected a network in float32 or float64, got {str(potential.dtype).removeprefix('torch.')}. Convert it with "
-            "potential.float()."
+            f"run_selftest: expected a network in float32 or float64, got {potential.dtype}. Convert it with potential.float()."
         )
     if not 0 < tolerance_scale < float("inf"):
         raise ValueError(f"run_selftest: expected a tolerance_scale above 0, got {tolerance_scale}. 1 is usual.")
+    if md_steps < _FEWEST_STEPS:
+        raise ValueError(f"run_selftest: expected at least {_FEWEST_STEPS} md_steps, got {md_steps}. 100 are usual.")
     frames_from_atoms([atoms], require=(), source="run_selftest")
     potential.species_index(torch.tensor(atoms.numbers, device=potential.species.device))
     data = from_ase(atoms, potential.cutoff)

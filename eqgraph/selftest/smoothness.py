@@ -20,8 +20,8 @@ _CANDIDATES = 30
 def measure_smoothness(subject: Subject) -> SelftestResult:
     """An atom is pulled away from another through the cutoff.
 
-    What remains of f(cutoff + 0) - f(cutoff - 0), each extrapolated from two points on its side, is a jump. The jump of force constants,
-    which does not break the conservation of energy, is told besides.
+    What remains of f(cutoff + 0) - f(cutoff - 0), each extrapolated from two points on its side, is a jump. That of force
+    constants, which does not break the conservation of energy, is told besides.
     """
     counts = (1, 2, -1, -2)
     energies, forces = _pulled(subject, [count * _STEP for count in counts])
@@ -32,7 +32,9 @@ def measure_smoothness(subject: Subject) -> SelftestResult:
     )
     counts = (1, 2, 3, -1, -2, -3)
     _, forces = _pulled(subject, [count * _LONG_STEP for count in counts])
-    weights = np.array([-5.0, 8.0, -3.0, -5.0, 8.0, -3.0]) / (2 * _LONG_STEP)  # derivatives on both sides, to second order
+    weights = np.array([-5.0, 8.0, -3.0, -5.0, 8.0, -3.0]) / (
+        2 * _LONG_STEP
+    )  # derivatives on both sides, to second order
     jump = np.abs(np.tensordot(weights, forces, 1)).max()
     return SelftestResult("cutoff", measurements, f"force constants jump by {jump:.0e} eV/Å²")
 
@@ -45,7 +47,7 @@ def _pulled(subject: Subject, beyond: list[float]) -> tuple[np.ndarray, np.ndarr
         moved = subject.enlarged.copy()
         moved.positions[atom] += (subject.cutoff + further - distance) * direction
         structures.append(moved)
-    values = subject.predict_all(structures, exact=True)
+    values = [subject.predict(moved, exact=True) for moved in structures]
     return np.array([value.energy for value in values]), np.array([value.forces for value in values])
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import ase
 import numpy as np
 import torch
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
 from eqgraph.graph import from_ase
 from eqgraph.models import Potential
@@ -20,7 +20,6 @@ from .values import Values
 _RATTLE = 0.05
 """Standard deviation of displacements [Å]: less than a tenth of a bond, more than what rounding could do."""
 _FEW_ATOMS = 4
-_EDGES_PER_BATCH = 20_000
 
 
 class Subject:
@@ -30,6 +29,7 @@ class Subject:
         potential: it is copied.
         atoms: the structure, checked by run_selftest; constraints are left out.
         tolerance_scale: factor on all tolerances.
+        md_steps: length of molecular dynamics.
 
     Attributes:
         potential: in the floating-point type that it came in.
@@ -39,12 +39,14 @@ class Subject:
         rng: the same random numbers each time.
     """
 
-    def __init__(self, potential: Potential, atoms: ase.Atoms, tolerance_scale: float = 1.0) -> None:
+    def __init__(
+        self, potential: Potential, atoms: ase.Atoms, tolerance_scale: float = 1.0, md_steps: int = 100
+    ) -> None:
         self.potential = copy.deepcopy(potential).eval().requires_grad_(False)
         self.exact = copy.deepcopy(self.potential)
         self.exact.network.double()
         self.given = ase.Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        self.tolerance_scale = tolerance_scale
+        self.tolerance_scale, self.md_steps = tolerance_scale, md_steps
         self.rng = np.random.default_rng(0)
         self.atoms = self.given.copy()
         self.atoms.positions += self.rng.normal(scale=_RATTLE, size=(len(atoms), 3))
@@ -81,7 +83,7 @@ class Subject:
     @cached_property
     def scales(self) -> Scales:
         """Magnitudes of energies, forces and stress."""
-        return scales_of(self.exact, self._graph(self.atoms))
+        return scales_of(self.exact, from_ase(self.atoms, self.cutoff).to(self.potential.shifts.device))
 
     @cached_property
     def values(self) -> Values:
@@ -90,33 +92,26 @@ class Subject:
 
     def predict(self, atoms: ase.Atoms, exact: bool = False) -> Values:
         """Of one structure; exact: by the network in float64."""
-        return self.predict_all([atoms], exact)[0]
+        return self.predict_together([atoms], exact)[0]
 
-    def predict_all(self, structures: Sequence[ase.Atoms], exact: bool = False, together: bool = False) -> list[Values]:
-        """Of several structures, in batches of a size that does no harm; together: in one."""
+    def predict_together(self, structures: Sequence[ase.Atoms], exact: bool = False) -> list[Values]:
+        """Of several structures as one batch."""
         potential, found = self.exact if exact else self.potential, []
-        graphs = [self._graph(atoms) for atoms in structures]
-        per_batch = len(graphs) if together else max(1, _EDGES_PER_BATCH // max(graph.num_edges for graph in graphs))
-        for start in range(0, len(graphs), per_batch):
-            group = graphs[start : start + per_batch]
-            batch = group[0] if len(group) == 1 else Batch.from_data_list(group)
-            predicted = potential(batch, forces=True, stress=self.has_stress)
-            shifts = potential.shifts[potential.index_of_number[batch.atomic_numbers]]
-            sizes = [graph.num_nodes for graph in group]
-            for index, (own, atomic, forces) in enumerate(
-                zip(
-                    shifts.split(sizes),
-                    predicted.atomic_energies.split(sizes),
-                    predicted.forces.split(sizes),
-                    strict=True,
-                )
-            ):
-                energy = float(predicted.energy[index] - own.sum()) / len(own)
-                stress = predicted.stress[index].cpu().numpy() if self.has_stress else None
-                found.append(Values(energy, (atomic - own).cpu().numpy(), forces.cpu().numpy(), stress))
+        graphs = [from_ase(atoms, self.cutoff).to(potential.shifts.device) for atoms in structures]
+        batch = graphs[0] if len(graphs) == 1 else Batch.from_data_list(graphs)
+        predicted = potential(batch, forces=True, stress=self.has_stress)
+        shifts, start = potential.shifts[potential.index_of_number[batch.atomic_numbers]], 0
+        for index, graph in enumerate(graphs):
+            own = slice(start, start := start + graph.num_nodes)
+            energy = float(predicted.energy[index] - shifts[own].sum()) / graph.num_nodes
+            atomic, forces = predicted.atomic_energies[own] - shifts[own], predicted.forces[own]
+            stress = predicted.stress[index].cpu().numpy() if self.has_stress else None
+            found.append(Values(energy, atomic.cpu().numpy(), forces.cpu().numpy(), stress))
         return found
 
-    def compare(self, got: Values, expected: Values, where: str = "", relative: float | None = None) -> list[Measurement]:
+    def compare(
+        self, got: Values, expected: Values, where: str = "", relative: float | None = None
+    ) -> list[Measurement]:
         """Largest differences of what should be equal; relative: tolerance in place of that for rounding."""
         relative = RELATIVE[self.dtype] if relative is None else relative
         found = [self.energy_difference(got.energy - expected.energy, where, relative)]
@@ -140,6 +135,3 @@ class Subject:
         """(..., 3, 3) [eV/Å³]"""
         tolerance = self.tolerance_scale * relative * self.scales.stress
         return Measurement(f"stress{where}", float(np.abs(difference).max()), tolerance, "eV/Å³")
-
-    def _graph(self, atoms: ase.Atoms) -> Data:
-        return from_ase(atoms, self.cutoff).to(self.potential.shifts.device)

@@ -55,5 +55,9 @@ def _worst_of_each(measurements: list[Measurement]) -> list[Measurement]:
 
 def _texts(measurement: Measurement) -> tuple[str, str]:
     sign = "≥" if measurement.at_least else "≤"
-    measured = f"{measurement.quantity} {measurement.value:.1e} {measurement.unit}"
-    return measured, f"{sign} {measurement.tolerance:.0e}"
+    measured = f"{measurement.quantity} {_number(measurement.value, 1)} {measurement.unit}"
+    return measured, f"{sign} {_number(measurement.tolerance, 0)}"
+
+
+def _number(value: float, digits: int) -> str:
+    return "0" if value == 0 else f"{value:.{digits}e}"
