@@ -25,8 +25,9 @@ def correct_potential(architecture: str = "nequip", dtype: torch.dtype = torch.f
     return potential.eval()
 
 
-def methanol() -> Atoms:
-    return molecule("CH3OH")
+def peroxide() -> Atoms:
+    """Four atoms, not in a plane."""
+    return molecule("H2O2")
 
 
 def crystal() -> Atoms:
@@ -78,10 +79,10 @@ class Chiral(Broken):
 
 
 class Ordered(Broken):
-    """Messages count from atoms of lower numbers only."""
+    """Neighbors of lower numbers count, and more so the more there are."""
 
     def added(self, edge_vec, edges):
-        return segment_sum(smooth(edge_vec) * (edges.src < edges.dst), edges.dst, edges.num_dst)
+        return segment_sum(smooth(edge_vec) * (edges.src < edges.dst), edges.dst, edges.num_dst) ** 2
 
 
 class Averaged(Broken):
@@ -112,14 +113,14 @@ class WrongKernel(torch.nn.Module):
 
 
 class Constant(torch.nn.Module):
-    """A network that does not look at positions."""
+    """A network whose outputs do not depend on positions."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, species, edge_vec, edges):
-        return self.network.embedding(species)[:, :1]
+        return self.network.embedding(species)[:, :1] + 0.0 * edge_vec.sum()
 
 
 class NotANumber(Broken):

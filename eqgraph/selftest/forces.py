@@ -12,7 +12,7 @@ from .tolerances import RELATIVE as ROUNDING
 
 _STEP = 1e-3
 """Å"""
-_ATOMS, _TOGETHER = 6, 4
+_ATOMS, _TOGETHER = 4, 2
 
 
 def measure_forces(subject: Subject) -> SelftestResult:
