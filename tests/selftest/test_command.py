@@ -35,8 +35,8 @@ def test_table_and_json_of_a_structure(files, capsys, monkeypatch):
     assert "model.eqg in float32 on [red]water.xyz, frame 1 (H2O)" in printed.out
     assert "All tests passed." in printed.out
     assert "made of the model's species" not in printed.out
-    assert re.search(r"rotation +│ +\w+ \d\.\de-\d\d eV\S* +│ ≤ \de-\d\d +│ pass", printed.out)
-    assert "extensivity" in printed.err, "progress"
+    assert re.search(r"rotation +│ +\w+ \d\.\de-\d\d eV\S* +│ +≤ \de-\d\d +│ pass", printed.out)
+    assert "backend" in printed.err, "progress"
     report = json.loads((files / "a.json").read_text())
     assert report["exit_code"] == 0
     assert (report["model"], report["dtype"]) == ("model.eqg", "float32")

@@ -8,7 +8,7 @@ from eqgraph.models import MODELS
 from eqgraph.selftest import run_selftest
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("architecture", MODELS)
 def test_every_architecture_passes_on_a_molecule_and_on_a_crystal(architecture, dtype):
     potential = correct_potential(architecture, dtype)
