@@ -38,6 +38,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         "config": config.model_dump(mode="json"),
         "species": potential.species.tolist(),
         "cutoff": potential.cutoff,
+        "zbl": potential.zbl is not None,
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
     }
@@ -48,7 +49,7 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
     """Read a potential back, in evaluation mode, together with the metadata it was saved with.
 
     Returns:
-        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, dtype, metadata, sha256.
+        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, zbl, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -68,6 +69,7 @@ def _built(header: dict) -> Potential:
         torch.zeros(num_species),
         torch.ones(num_species),
         avg_num_neighbors=1.0,  # a buffer: the true value comes with the tensors
+        zbl=header.get("zbl", False),  # files of eqgraph 0.1.0 have no such key
     )
     potential.network.to(getattr(torch, header["dtype"]))
     return potential
