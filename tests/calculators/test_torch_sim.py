@@ -1,6 +1,8 @@
 """The model of torch-sim: its own validation passes, and results are those of the ASE calculator."""
 
+import importlib
 import runpy
+import sys
 from pathlib import Path
 
 import ase.io
@@ -185,6 +187,13 @@ def test_the_system_with_two_atoms_at_one_place_is_named(model):
     state.positions[4] = state.positions[5]
     with pytest.raises(ValueError, match=r"System 1 of the state: from_ase: expected atoms at different places"):
         model(state)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "eqgraph.calculators.torch_sim")
+    monkeypatch.setitem(sys.modules, "torch_sim.models.interface", None)
+    with pytest.raises(ImportError, match=r'pip install "eqgraph\[torchsim\]"'):
+        importlib.import_module("eqgraph.calculators.torch_sim")
 
 
 def test_example(potential, tmp_path, capsys):
