@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eqgraph.nn import PolynomialCutoff
-from eqgraph.ops import Edges, sum_to_receivers
+from eqgraph.ops import Edges, segment_sum
 
 _COEFFICIENTS = (0.18175, 0.50986, 0.28022, 0.02817)
 _EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
@@ -99,7 +99,13 @@ class ZBL(torch.nn.Module):
     ) -> Float[Tensor, " nodes"]:
         """Species and edge vectors [Å] to energies of the atoms [eV]."""
         edge_len = edge_vec.double().square().sum(-1).sqrt()
-        src, dst = species[edges.src], species[edges.dst]
-        reach = (self.radii[src] + self.radii[dst]).clamp(max=self.cutoff)
-        pairs = screened_repulsion(self.numbers[src], self.numbers[dst], edge_len) * self.envelope(edge_len / reach)
-        return sum_to_receivers(pairs.unsqueeze(1) / 2, edges).squeeze(1)
+        src, dst = edges.src, edges.dst
+        reach = (self.radii[species[src]] + self.radii[species[dst]]).clamp(max=self.cutoff)
+        if (
+            not self.training
+        ):  # in dynamics hardly any pair is that near; a traced training step cannot depend on how many
+            (near,) = (edge_len < reach).nonzero(as_tuple=True)
+            src, dst, edge_len, reach = src[near], dst[near], edge_len[near], reach[near]
+        numbers_src, numbers_dst = self.numbers[species[src]], self.numbers[species[dst]]
+        pairs = screened_repulsion(numbers_src, numbers_dst, edge_len) * self.envelope(edge_len / reach)
+        return segment_sum(pairs / 2, dst, len(species))

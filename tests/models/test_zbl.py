@@ -169,6 +169,17 @@ def test_periodic_images_repel_as_the_atoms_of_a_supercell():
     assert many.energy.item() == pytest.approx(12 * one.energy.item(), rel=1e-12)
 
 
+def test_training_and_evaluation_give_the_same():
+    """Evaluation leaves out the pairs that are not in reach before it computes anything."""
+    atoms = molecule("CH3CH2OH")
+    atoms.rattle(0.3, seed=0)
+    for data in (from_ase(atoms, 4.0), from_ase(bulk("Cu"), 4.0)):
+        model = potential()
+        evaluated, trained = model(data, stress=True), model.train()(data, stress=True)
+        torch.testing.assert_close(evaluated.energy, trained.energy, rtol=1e-13, atol=0)
+        torch.testing.assert_close(evaluated.forces, trained.forces, rtol=1e-10, atol=1e-10)
+
+
 def test_training_goes_through_it():
     """Gradients of a loss of forces with respect to weights, by finite differences."""
     model = potential().train()
