@@ -15,8 +15,8 @@ def potential():
 
 @pytest.fixture(scope="module")
 def crystal(potential):
-    """Two atoms whose images are their neighbors, off their sites."""
-    atoms = ase.build.bulk("Cu", cubic=False) * (2, 1, 1)
+    """Three atoms (two would be each other's mirror images) whose images are their neighbors, off their sites."""
+    atoms = ase.build.bulk("Cu", cubic=False) * (3, 1, 1)
     atoms.rattle(0.1, seed=1)
     return from_ase(atoms, potential.cutoff)
 
@@ -61,5 +61,5 @@ def test_edges_of_an_engine_give_the_same(potential, crystal):
 
 def test_features_before_the_readout(potential, crystal):
     features = potential.encode(crystal)
-    assert features.shape == (2, potential.network.irreps_out.dim)
+    assert features.shape == (3, potential.network.irreps_out.dim)
     assert not torch.equal(features[0], features[1])
