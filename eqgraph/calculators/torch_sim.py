@@ -124,10 +124,10 @@ class EqgraphModel(ModelInterface):
 
 def _systems(state: SimState | dict) -> tuple[list[Atoms], Tensor]:
     """The systems of a state, and the place in the state of each of their atoms, system after system."""
-    fields = state if isinstance(state, dict) else vars(state)
+    names = ("positions", "cell", "atomic_numbers", "system_idx", "pbc")
+    fields = (state.get(name) if isinstance(state, dict) else getattr(state, name) for name in names)
     positions, cell, numbers, index, pbc = (
-        None if values is None else torch.as_tensor(values).detach().cpu()
-        for values in (fields.get(key) for key in ("positions", "cell", "atomic_numbers", "system_idx", "pbc"))
+        None if values is None else torch.as_tensor(values).detach().cpu() for values in fields
     )
     index = torch.zeros(len(numbers), dtype=torch.int64) if index is None else index
     order = index.argsort(stable=True)
