@@ -16,7 +16,9 @@ from .eval import add_eval
 from .info import add_info
 from .options import Help
 from .prepare import add_prepare
-    for add in (add_check, add_train, add_eval, add_report, add_selftest, add_select, add_info, add_prepare):
+from .report import add_report
+from .select import add_select
+from .selftest import add_selftest
 from .train import add_train
 
 # torch and Lightning are imported by the commands that need them: `eqgraph --help` answers at once
