@@ -16,13 +16,13 @@ from torch_geometric.data import Batch
 
 from eqgraph.calculators import EqgraphCalculator
 from eqgraph.graph import from_ase
+from eqgraph.model_file import read_header
 from eqgraph.models import (
     ZBL,
     Potential,
     build_potential,
     extend_species,
     load_potential,
-    read_header,
     save_potential,
     screened_repulsion,
 )
