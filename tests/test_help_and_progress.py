@@ -69,9 +69,9 @@ def test_reading_and_evaluating_show_progress(tmp_path, capsys, monkeypatch):
         assert words in printed
 
 
-def write_structures(path: Path, energy_key: str, forces_key: str) -> None:
-    rng, frames = np.random.default_rng(0), []
-    for _ in range(20):
+def write_structures(path: Path, energy_key: str, forces_key: str, number: int = 20) -> None:
+    rng, frames = np.random.default_rng(number), []
+    for _ in range(number):
         corners = 1.2 * np.array([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], dtype=float)
         atoms = ase.Atoms("H2O2", corners + rng.normal(scale=0.08, size=(4, 3)))
         atoms.calc = MorsePotential(r0=1.2, rho0=3.0)
@@ -96,6 +96,7 @@ def test_the_section_on_own_data_works_as_it_is_written(tmp_path, monkeypatch, c
     raw = yaml.safe_load(text)
     write_structures(tmp_path / raw["data"]["train"], raw["data"]["energy_key"], raw["data"]["forces_key"])
     write_structures(tmp_path / "other.xyz", raw["data"]["energy_key"], raw["data"]["forces_key"])
+    write_structures(tmp_path / "pool.xyz", raw["data"]["energy_key"], raw["data"]["forces_key"], number=60)
     (tmp_path / "potential.yaml").write_text(text)
     quick = [
         "training.max_epochs=2",
@@ -106,7 +107,7 @@ def test_the_section_on_own_data_works_as_it_is_written(tmp_path, monkeypatch, c
     ]
     lines = [line.split("#")[0].split() for line in shell.splitlines()]
     lines = [words for words in lines if words]
-    assert {words[1] for words in lines} >= {"train", "eval"}
+    assert {words[1] for words in lines} >= {"check", "train", "eval", "info", "selftest", "select", "report"}
     for words in lines:
         assert words[0] == "eqgraph"
         assert main(words[1:] + (quick if words[1] == "train" else [])) == 0, capsys.readouterr().err
@@ -119,3 +120,4 @@ def test_the_section_on_own_data_works_as_it_is_written(tmp_path, monkeypatch, c
     assert promised >= {"model.eqg", "last.ckpt", "metrics.csv"}
     assert all(list(output.glob(name)) for name in promised)
     assert Path("predictions_other.xyz").is_file()
+    assert len(ase.io.read("chosen.xyz", ":")) == 50
