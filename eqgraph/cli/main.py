@@ -13,6 +13,7 @@ from eqgraph.allocator import keep_freed_memory
 from .check import add_check
 from .errors import exit_code, is_unexpected, message_of
 from .eval import add_eval
+from .lammps import add_lammps
 from .options import Help
 from .prepare import add_prepare
 from .train import add_train
@@ -65,6 +66,6 @@ def make_parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    for add in (add_check, add_train, add_eval, add_prepare):
+    for add in (add_check, add_train, add_eval, add_prepare, add_lammps):
         add(commands, common)
     return parser

@@ -1,0 +1,20 @@
+"""Run by test_lammps.py under mpirun: structures of a pickle file through LAMMPS, results as pickles per process."""
+
+import pickle
+import sys
+from pathlib import Path
+
+from lammps_runs import single_point
+
+from eqgraph.calculators.lammps import open_lammps
+
+folder = Path(sys.argv[1])
+structures = pickle.loads((folder / "structures.pickle").read_bytes())
+results = {}
+for name, (atoms, boundary) in structures.items():
+    lmp = open_lammps(["-screen", "none", "-log", "none"])
+    results[name] = single_point(lmp, atoms, folder / "model.eqg", boundary)
+    rank = lmp.extract_setting("world_rank")
+    lmp.close()
+(folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(results))
+lmp.finalize()
