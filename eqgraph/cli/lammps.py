@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from .options import Help, positive
@@ -59,6 +61,11 @@ def _lammps(arguments: argparse.Namespace) -> int:
         if lmp.extract_setting("world_rank"):
             return 2  # the first process says what all of them know
         raise
-    finally:
-        lmp.close()
+    except BaseException as error:
+        if size == 1:
+            raise
+        # the other processes may not know of it and wait for this one: mpirun ends them when it leaves without a farewell
+        print(f"error: {error!r}", file=sys.stderr, flush=True)
+        os._exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+    lmp.close()
     return 0

@@ -142,6 +142,12 @@ def test_two_processes_have_the_numbers_of_ase(name, two_processes, potential):
     check(STRUCTURES[name][0], potential, parts)
 
 
+def test_too_few_ghost_atoms_are_noticed_by_all_processes(two_processes):
+    for part in two_processes:
+        assert "expected forces that add up to zero" in part["few ghosts"]
+        assert "Leave `comm_modify cutoff` at 13 Å or above" in part["few ghosts"]
+
+
 def test_energy_is_conserved_and_a_restart_continues(lmp, potential, tmp_path):
     create(lmp, STRUCTURES["crystal"][0] * (2, 2, 2))
     attach(lmp, potential, ELEMENTS)

