@@ -14,6 +14,7 @@ from .check import add_check
 from .errors import exit_code, is_unexpected, message_of
 from .eval import add_eval
 from .info import add_info
+from .lammps import add_lammps
 from .options import Help
 from .prepare import add_prepare
 from .report import add_report
@@ -69,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    for add in (add_check, add_train, add_eval, add_report, add_selftest, add_select, add_info, add_prepare):
+    adders = (add_check, add_train, add_eval, add_report, add_info, add_selftest, add_select, add_lammps, add_prepare)
+    for add in adders:
         add(commands, common)
     return parser
