@@ -6,13 +6,10 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .console import make_console
 from .options import Help
-
-if TYPE_CHECKING:
-    from eqgraph.model_file import ModelCard
 
 _EXAMPLES = """\
 examples:
@@ -39,7 +36,7 @@ def add_info(commands: argparse._SubParsersAction, common: argparse.ArgumentPars
 
 def _info(arguments: argparse.Namespace) -> int:
     """Print what a model file says of itself: architecture, elements, cutoff, units, errors, licence, versions."""
-    from eqgraph.model_file import model_card
+    from eqgraph.model_file import card_texts, model_card
 
     card = model_card(arguments.model, "info")
     if arguments.json:
@@ -53,66 +50,19 @@ def _info(arguments: argparse.Namespace) -> int:
     table = Table(title=plain(arguments.model.name), title_justify="left", show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(card):
-        if value:
-            table.add_row(name, plain(value))
+    for name, value in card_texts(card).items():
+        table.add_row(name, plain(value))
     console.print(table)
     if card.errors:
         console.print(_error_table(card.errors))
     return 0
 
 
-def _rows(card: ModelCard) -> list[tuple[str, str]]:
-    """Names and texts; "" for what is not known."""
-    options = ", ".join(f"{name} {_text(value)}" for name, value in card.options.items())
-    far = (
-        ""
-        if card.cutoff is None
-        else f"{card.cutoff:g} Å; atoms up to {card.receptive_field:g} Å apart interact (layer after layer)"
-    )
-    versions = {"format": card.format, "eqgraph": card.eqgraph_version, "torch": card.torch_version}
-    return [
-        ("kind", card.kind),
-        ("description", card.description or ""),
-        ("author", card.author or ""),
-        ("licence", card.licence or "not stated"),
-        ("architecture", card.architecture),
-        ("options", options),
-        ("parameters", f"{card.num_parameters} ({card.dtype})"),
-        ("elements", " ".join(card.species)),
-        ("cutoff", far),
-        ("E0s (eV)", ", ".join(f"{symbol} {energy:.6f}" for symbol, energy in card.E0s.items())),
-        ("units", ", ".join(f"{name} {unit}" for name, unit in card.units.items())),
-        ("classes", f"{len(card.classes)}: {', '.join(card.classes)}" if card.classes else ""),
-        ("features", card.irreps_x or ""),
-        ("training", _training(card.training)),
-        ("data hash", card.data_hash or ""),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)),
-        ("file", f"{card.size} bytes, weights undamaged (SHA-256 {card.sha256})"),
-    ]
-
-
-def _training(training: dict[str, Any]) -> str:
-    asked = [
-        f"at most {training[name]:g} {unit}"
-        for name, unit in (("max_epochs", "epochs"), ("max_time", "s"))
-        if isinstance(training.get(name), int | float)
-    ]
-    parts = {
-        "epochs": "{} epochs",
-        "steps": "{} steps",
-        "kept_epoch": "model of epoch {} kept",
-        "seed": "seed {}",
-        "initial_model": "started from {}",
-    }
-    done = [text.format(_text(training[name])) for name, text in parts.items() if name in training]
-    return ", ".join([*done, *asked])
-
-
 def _error_table(errors: dict[str, list[dict[str, Any]]]) -> Any:
     """The columns are those that the rows have."""
     from rich.table import Table
 
+    from eqgraph.model_file import text_of
     from eqgraph.report import plain
 
     names = list(dict.fromkeys(name for rows in errors.values() for row in rows for name in row))
@@ -123,16 +73,6 @@ def _error_table(errors: dict[str, list[dict[str, Any]]]) -> Any:
         table.add_column(plain(_HEADINGS.get(name, name)), justify="right" if number else "left", no_wrap=True)
     for name, rows in errors.items():
         for index, row in enumerate(rows):
-            table.add_row(plain(name if index == 0 else ""), *(plain(_text(row.get(key))) for key in names))
+            table.add_row(plain(name if index == 0 else ""), *(plain(text_of(row.get(key))) for key in names))
         table.add_section()
     return table
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(entry)}" for name, entry in value.items())
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,12 +1,14 @@
 """Model files without their tensors: what their headers say, in which format, and the card that people read. No torch in here."""
 
 from .card import ModelCard, model_card
+from .card_texts import card_texts, text_of
 from .formats import format_name, upgrade_tensors, upgraded
 from .header import add_metadata, checksum, header_text, parse_header, read_bytes, read_header, training_section
 
 __all__ = [
     "ModelCard",
     "add_metadata",
+    "card_texts",
     "checksum",
     "format_name",
     "header_text",
@@ -14,6 +16,7 @@ __all__ = [
     "parse_header",
     "read_bytes",
     "read_header",
+    "text_of",
     "training_section",
     "upgrade_tensors",
     "upgraded",

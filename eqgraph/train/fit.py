@@ -12,7 +12,6 @@ from rich.console import Console
 from eqgraph.launch import launched
 
 from .choices import choices_table, shared_choices
-from .complete_card import complete_card
 from .config import Section
 from .config_file import load_config
 from .earlier_run import EarlierRun
@@ -149,9 +148,7 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
                         "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for "
                         "wrong labels in the validation data."
                     )
-                result = task.report(Run(config, data, output, device, console, choices, history))
-                complete_card(output.model, task.error_rows(result.errors), history)
-                return result
+                return task.report(Run(config, data, output, device, console, choices, history))
         except DivergedError as error:
             raise DivergedError(f"{error} {_left_behind(output, start)}") from None
         except OSError as error:

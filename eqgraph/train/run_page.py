@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from eqgraph.model_file import card_texts, model_card
 from eqgraph.report import Section, named_texts, paragraph, write_page
 from eqgraph.report.plain_text import printable
 
 from .learning_charts import learning_chart
 from .learning_curve import Panel
-from .model_card import model_card
+from .output import RunDirectory
 from .timing import timing_chart, timing_rows
 
 
@@ -89,7 +90,7 @@ def write_run_page(
     if record.choices:
         sections.append(Section("Training", [named_texts(record.choices)]))
     if record.header:
-        sections.append(Section("Model", [named_texts(model_card(record.header))]))
+        sections.append(Section("Model", [named_texts(card_texts(model_card(RunDirectory(record.path).model)))]))
     sections.append(Section("Configuration", [_preformatted(record.config)]))
     parts = [paragraph(record.summary), *(paragraph(notice, "notice") for notice in record.notices)]
     write_page(path, record.title, parts, sections)

@@ -43,7 +43,7 @@ def _prepare(job: dict) -> list[str]:
         (sys.modules["eqgraph.train.potential.task"], ("plot_parity", "plot_learning_curve")),
         (
             sys.modules["eqgraph.train.points.task"],
-            ("plot_confusion", "plot_per_class", "plot_points_learning_curve", "write_report"),
+            ("plot_confusion", "plot_per_class", "plot_points_learning_curve"),
         ),
     ):
         for name in names:

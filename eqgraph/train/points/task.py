@@ -11,6 +11,7 @@ from rich.console import Console
 
 from eqgraph.models import build_classifier, build_segmenter, load_classifier, save_classifier
 
+from ..complete_card import complete_card
 from ..run_page import RunRecord, write_run_page
 from ..task import FitResult, Run, Task
 from .config import PointsConfig
@@ -148,6 +149,7 @@ class PointsTask(Task):
         plot_per_class(output.per_class, scores, data.classes)
         for name, sums in scores.items():
             plot_confusion(output.picture("confusion", name), sums, data.classes, name)
+        complete_card(output.model, self.error_rows(scores), run.history)
         self.write_page(output.report, run.record(found.header), found)
         plots = [*(output.picture("confusion", name) for name in scores), output.per_class, output.learning_curve]
         for what, paths in (

@@ -22,6 +22,7 @@ from eqgraph.uncertainty import (
     write_factors,
 )
 
+from ..complete_card import complete_card
 from ..output import RunDirectory
 from ..run_page import RunRecord, write_run_page
 from ..task import FitResult, Run, Task
@@ -175,6 +176,7 @@ class PotentialTask(Task):
         plot_learning_curve(output.learning_curve, run.history)
         for each in found.sets:
             plot_parity(output.picture("parity", each.name), each.evaluation, each.name)
+        complete_card(output.model, self.error_rows(errors), run.history)
         self.write_page(output.report, run.record(found.header), found)
         epoch = found.header["metadata"]["validation"]["epoch"]
         kept = "Best" if run.config.training.keep == "best_valid" else "Final"

@@ -35,7 +35,7 @@ def _no_pictures(request, monkeypatch):
 
 
 def no_pictures(monkeypatch):
-    for name in ("plot_confusion", "plot_per_class", "plot_points_learning_curve", "write_report"):
+    for name in ("plot_confusion", "plot_per_class", "plot_points_learning_curve"):
         monkeypatch.setattr(points_task, name, lambda *arguments: None)
 
 

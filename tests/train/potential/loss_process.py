@@ -75,6 +75,7 @@ def follow(shares: list[int]) -> dict[str, object]:
     # the clock of the first process is behind
     clock = [0.2, 0.7][shares[-1]]
     module = PotentialModule(potential, LOSS, OptimizerConfig(), ConstantSchedule(), 100, lambda: clock)
+    module.on_train_batch_start(batch, 0)
     module.on_validation_epoch_start()
     found["stage"] = module.stage
     return found
