@@ -42,16 +42,13 @@ def run(
         volumes.append(atoms.get_volume())
         energies.append(atoms.get_potential_energy())
         pressures.append(-atoms.get_stress()[:3].mean() / GPa)
-    eos = EquationOfState(volumes, energies, eos="birchmurnaghan")
-    try:
-        volume, energy, modulus = eos.fit(warn=False)
-    except (RuntimeError, ValueError) as error:
-        raise SystemExit(f"Expected energies with a minimum, came ones that cannot be fitted ({error}).") from None
-    if not min(volumes) < volume < max(volumes):
+    if int(np.argmin(energies)) in (0, points - 1):
         raise SystemExit(
-            f"Expected the minimum between {min(volumes):.2f} and {max(volumes):.2f} Å³, came {volume:.2f} Å³. Start from a structure "
-            "nearer to it (examples/geometry_optimization.py --cell) or raise --width."
+            f"Expected the minimum between {min(volumes):.2f} and {max(volumes):.2f} Å³, came the lowest energy at one of them. Start "
+            "from a structure nearer to it (examples/geometry_optimization.py --cell) or raise --width."
         )
+    eos = EquationOfState(volumes, energies, eos="birchmurnaghan")
+    volume, energy, modulus = eos.fit(warn=False)
     table = np.stack([volumes, energies, pressures], axis=1)
     np.savetxt(model.parent / "eos.csv", table, delimiter=",", header="volume [A^3],energy [eV],pressure [GPa]")
     plot(model.parent / "eos.png", eos, table, volume, len(atoms))
@@ -72,13 +69,13 @@ def plot(path: Path, eos: EquationOfState, table: np.ndarray, minimum: float, nu
     above.plot(
         volumes / num_atoms, 1000 * (energies - energies.min()) / num_atoms, "o", color="#0072B2", label="energy"
     )
-    above.axvline(minimum / num_atoms, color="0.8", linestyle="--", linewidth=1)
+    above.axvline(minimum / num_atoms, color="0.8", linestyle="--", linewidth=1, zorder=0)
     above.set_ylabel("energy - lowest [meV/atom]")
     above.legend(frameon=False)
     slope = -np.gradient(fitted, fine) / GPa
     below.plot(fine / num_atoms, slope, color="0.6", label="slope of the fit")
     below.plot(volumes / num_atoms, pressures, "o", color="#D55E00", label="stress")
-    below.axhline(0, color="0.8", linestyle="--", linewidth=1)
+    below.axhline(0, color="0.8", linestyle="--", linewidth=1, zorder=0)
     below.set_ylabel("pressure [GPa]")
     below.set_xlabel("volume [Å³/atom]")
     below.legend(frameon=False)

@@ -59,8 +59,8 @@ def run(model: Path, structure: Path, length: float, displacement: float, mesh: 
     phonons.run_mesh(mesh)
     phonons.run_total_dos()
     path = primitive.cell.bandpath(npoints=200)
-    bands = np.array([phonons.get_frequencies(q) for q in path.kpts])
-    at_gamma, states = phonons.get_frequencies([0, 0, 0]), phonons.total_dos
+    at_gamma, *bands = phonons.run_qpoints([[0, 0, 0], *path.kpts]).frequencies
+    bands, states = np.array(bands), phonons.total_dos
     plot(model.parent / "phonons.png", path, bands, states.frequency_points, states.dos)
     print(f"supercell              {' x '.join(str(n) for n in np.diag(supercell))}, {len(cells[0])} atoms")
     print(f"frequencies at Γ       {', '.join(f'{value:.2f}' for value in at_gamma)} THz")
@@ -78,11 +78,15 @@ def forces_of(atoms: Atoms, calculator: EqgraphCalculator) -> np.ndarray:
 def plot(path_to_file: Path, path, bands: np.ndarray, frequencies: np.ndarray, dos: np.ndarray) -> None:
     """Bands along the path between points of high symmetry, and beside them the density of states."""
     x, ticks, labels = path.get_linear_kpoint_axis()
+    names: dict[float, str] = {}
+    for tick, label in zip(ticks, labels, strict=True):  # where the path jumps, two points share a place
+        label = "Γ" if label == "G" else label
+        names[tick] = f"{names[tick]}|{label}" if tick in names else label
     figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(8, 4.5), width_ratios=[4, 1], layout="constrained")
     left.plot(x, bands, color="#0072B2", linewidth=1.2)
-    for tick in ticks:
+    for tick in names:
         left.axvline(tick, color="0.8", linewidth=0.8)
-    left.set_xticks(ticks, ["Γ" if label == "G" else label for label in labels])
+    left.set_xticks(list(names), list(names.values()))
     left.set_xlim(x[0], x[-1])
     left.set_ylabel("frequency [THz]")
     right.plot(dos, frequencies, color="#D55E00", linewidth=1.2)
