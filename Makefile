@@ -1,11 +1,13 @@
 # make demo   train a potential on the data shipped with the project, evaluate it, run a short molecular dynamics
-# make test   the whole test suite
+# make test   the whole test suite, in a process per core
 # make lint   formatting, lint, import contract
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_DIR ?= runs/demo
+# processes of the tests, one per core: each takes about 1 GB
+TEST_JOBS ?= logical
 
 .PHONY: demo test lint clean
 
@@ -25,7 +27,7 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/molecular_dynamics.py $(RUN_DIR)/model.eqg
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_JOBS) --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

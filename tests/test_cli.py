@@ -237,13 +237,13 @@ def test_ctrl_c_in_the_middle_of_training(folder):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not (folder / "run" / "last.ckpt").exists():
             assert time.monotonic() < deadline, "no checkpoint"
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=240)
     finally:
         process.kill()
         process.wait()

@@ -91,7 +91,7 @@ class Dynamics:
         """Steps at a temperature [K]; a tenth of the excess volume is given way to every ten steps."""
         self.langevin.set_temperature(temperature_K=temperature)
         for _ in range(max(1, steps // 10)):
-            self.langevin.run(10)
+            self.langevin.run(min(10, steps))
             if barostat and self.material.bulk_modulus:
                 pressure = -self.atoms.get_stress(include_ideal_gas=True)[:3].mean()
                 excess = np.clip(0.1 * pressure / (self.material.bulk_modulus * units.GPa), -0.02, 0.02)
@@ -131,7 +131,7 @@ def snapshots(split: str, kind: str, source: str, repeat: int, seed: int, quick:
     rng = np.random.default_rng(
         [seed, list(SPLITS).index(split), CLASSES.index(kind), *source.encode(), repeat, attempt]
     )
-    steps, count = (10, 1) if quick else (300, SNAPSHOTS[split])
+    steps, count = (5, 1) if quick else (300, SNAPSHOTS[split])
     if source == "springs":
         for temperature in temperatures:
             lindemann = LINDEMANN * np.sqrt(temperature)
@@ -149,7 +149,7 @@ def snapshots(split: str, kind: str, source: str, repeat: int, seed: int, quick:
         dynamics.run(5 * material.melting, steps // 2, barostat=False)
         dynamics.run(2.2 * material.melting, steps)
     if phase == "amorphous":  # at 2·10¹³ K/s (argon) to 2·10¹⁵ K/s (silicon)
-        for temperature in np.linspace(2.0, temperatures[0], steps // 10):
+        for temperature in np.linspace(2.0, temperatures[0], max(1, steps // 10)):
             dynamics.run(temperature * material.melting, 20)
     for temperature in temperatures:
         dynamics.run(temperature * material.melting, steps)

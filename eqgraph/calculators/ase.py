@@ -1,6 +1,5 @@
 """The potential as an ASE calculator."""
 
-import copy
 import os
 from collections.abc import Sequence
 
@@ -11,8 +10,11 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from eqgraph.graph import SkinNeighborList, from_ase
-from eqgraph.models import Potential, PotentialInputs, load_potential
+from eqgraph.models import Potential, PotentialInputs
 from eqgraph.nn import Invariants
+from eqgraph.uncertainty import RangeWatch, UncertainPotential
+
+from .trust import is_asked, own_model, uncertain_properties, uncertain_results, warn_of_range
 
 
 class EqgraphCalculator(Calculator):
@@ -21,14 +23,22 @@ class EqgraphCalculator(Calculator):
     The stresses of atoms are their virials with the opposite sign, divided by the volume of the cell, and sum to the stress.
 
     Args:
-        model: a model file (*.eqg), or a Potential, which is copied.
+        model: a model file (*.eqg), or a Potential or UncertainPotential, which is copied; of a committee (the directory of a run with
+            several seeds, or a Committee) predictions are means.
         device: where to compute; that of a given Potential, or the CPU for a file, if None.
         dtype: floating-point type of the network ("float32" or "float64"), as stored if None.
+        uncertainty: whether every calculation has the results energy_uncertainty [eV], energies_uncertainty (of each atom's
+            contribution, eV) and, of committees, forces_uncertainty [eV/Å], if the model knows them; otherwise they are computed when
+            asked for: calc.get_property("energy_uncertainty"). They are standard deviations, which ASE does not write to files.
         skin: how far beyond the cutoff pairs are searched [Å], so that the search lasts for many steps; no result depends on it.
 
     Attributes:
-        potential: what computes.
+        potential: what computes; of a committee, its first member.
         neighbors: its SkinNeighborList.
+
+    Warns:
+        UserWarning: once for each pair of elements that is closer than in training, and for each element that has more neighbors, if
+            the model file says what was trained on.
 
     Raises:
         FileNotFoundError: if there is no model file.
@@ -47,26 +57,31 @@ class EqgraphCalculator(Calculator):
 
     def __init__(
         self,
-        model: str | os.PathLike | Potential,
+        model: str | os.PathLike | Potential | UncertainPotential,
         device: torch.device | str | None = None,
         dtype: str | None = None,
+        uncertainty: bool = False,
         skin: float = 1.0,
     ) -> None:
         super().__init__()
         # a copy: the dtype, device and mode of the calculator are its own
-        potential = copy.deepcopy(model) if isinstance(model, Potential) else load_potential(model)[0]
+        self.model = own_model(model)
         if device is not None:
-            potential = potential.to(device)
+            self.model = self.model.to(device)
         if dtype is not None:
             if dtype not in ("float32", "float64"):
                 raise ValueError(
                     f"EqgraphCalculator: expected dtype 'float32' or 'float64', got {dtype!r}. Choose one of these."
                 )
-            potential.network.to(getattr(torch, dtype))
-        self.potential = potential.eval().requires_grad_(False)  # gradients of weights would be computed for nobody
-        self.neighbors = SkinNeighborList(potential.cutoff, skin, potential.shifts.device)
-        if potential.predicts_dipole:
-            self.implemented_properties = (*self.implemented_properties, "dipole")
+            for module in self.model.modules():
+                if isinstance(module, Potential):
+                    module.network.to(getattr(torch, dtype))
+        self.model.eval().requires_grad_(False)  # gradients of weights would be computed for nobody
+        self.potential = self.model.potential
+        self.uncertainty, self._watch = uncertainty, RangeWatch(self.model.trained_range)
+        self.neighbors = SkinNeighborList(self.potential.cutoff, skin, self.potential.shifts.device)
+        dipole = ("dipole",) if self.potential.predicts_dipole else ()
+        self.implemented_properties = (*self.implemented_properties, *dipole, *uncertain_properties(self.model))
         self._numbers: np.ndarray | None = None
         self._species = self._batch = torch.empty(0, dtype=torch.int64)
         self._stresses_wanted = False
@@ -83,8 +98,14 @@ class EqgraphCalculator(Calculator):
         self._refuse_what_is_not_there(properties, has_volume)
         # who asks once for the stresses of atoms does so at every step, after the forces: one pass for both
         self._stresses_wanted |= "stresses" in properties
-        prediction = self.potential.predict(
-            self._inputs(self.atoms), stress=has_volume, atomic_virials=has_volume and self._stresses_wanted
+        inputs = self._inputs(self.atoms)
+        warn_of_range(self._watch, self._numbers, inputs)
+        with_uncertainty = self.uncertainty or is_asked(properties)
+        prediction, uncertainty = self.model.predict(
+            inputs,
+            uncertainty=with_uncertainty,
+            stress=has_volume,
+            atomic_virials=has_volume and self._stresses_wanted,
         )
         energy = prediction.energy.item()
         self.results = {
@@ -100,6 +121,8 @@ class EqgraphCalculator(Calculator):
             self.results["stresses"] = full_3x3_to_voigt_6_stress(stresses)
         if prediction.dipole is not None and not self.atoms.pbc.any():
             self.results["dipole"] = prediction.dipole[0].cpu().numpy()
+        if with_uncertainty:
+            self.results |= uncertain_results(uncertainty)
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """What differs from the last calculation, bit by bit; called by ASE several times per step.

@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 
 from .console import make_console
-from .options import LABELS, Help, add_label_keys, label_keys, positive
+from .options import LABELS, Help, add_committee, add_label_keys, label_keys, positive
+from .trust import print_trust
 
 _EXAMPLES = """\
 examples:
   eqgraph eval runs/first/model.eqg other.xyz --output predictions.xyz
+  eqgraph eval runs/seeds/seed_0/model.eqg other.xyz --committee runs/seeds
   eqgraph eval runs/clouds/model.eqg my_clouds --split test
 """
 
@@ -31,9 +33,10 @@ def add_eval(commands: argparse._SubParsersAction, common: argparse.ArgumentPars
         "--output",
         type=Path,
         metavar="FILE",
-        help="where to write the structures with pred_energy and pred_forces, or the predicted classes (predictions_DATA.xyz or "
-        ".csv in the working directory)",
+        help="where to write the structures with pred_energy, pred_forces and their uncertainties, or the predicted classes "
+        "(predictions_DATA.xyz or .csv in the working directory)",
     )
+    add_committee(evaluate)
     evaluate.add_argument(
         "--batch-size", type=positive, default=32, metavar="N", help="structures or clouds per step (default 32)"
     )
@@ -46,13 +49,15 @@ def add_eval(commands: argparse._SubParsersAction, common: argparse.ArgumentPars
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    """Of a potential: print errors of energy, forces (total and per element) and stress. Of a classifier: accuracy and confusions."""
-    from eqgraph.models import read_header
+    """Of a potential: print errors of energy, forces (total and per element) and stress, and how well
+    uncertainties tell errors. Of a classifier: accuracy and confusions."""
+    from eqgraph.model_file import read_header
 
     kind = read_header(arguments.model, "eval")["format"]
-    others = tuple(f"{name}_key" for name in LABELS) if kind.startswith("eqgraph-points") else ("split",)
+    of_potentials = ("committee", *(f"{name}_key" for name in LABELS))
+    others = of_potentials if kind.startswith("eqgraph-points") else ("split",)
     for name in others:
-        if getattr(arguments, name) is not None:
+        if getattr(arguments, name) not in (None, []):
             option = "--" + name.replace("_", "-")
             raise ValueError(f"Expected options of a model of the kind {kind}, came {option}. Leave {option} out.")
     return (_eval_points if kind.startswith("eqgraph-points") else _eval_potential)(arguments)
@@ -83,22 +88,32 @@ def _eval_points(arguments: argparse.Namespace) -> int:
 
 def _eval_potential(arguments: argparse.Namespace) -> int:
     from eqgraph.datasets import AtomsDataset
-    from eqgraph.models import load_potential, training_section
-    from eqgraph.train import choose_device, error_table, evaluate, read_labelled, write_predictions
+    from eqgraph.model_file import read_header, training_section
+    from eqgraph.train import (
+        calibration_table,
+        choose_device,
+        error_table,
+        evaluate,
+        read_labelled,
+        write_predictions,
+    )
+    from eqgraph.uncertainty import load_uncertain, range_warnings
 
     output = _output(arguments, ".xyz")
-    potential, header = load_potential(arguments.model, choose_device(arguments.device))
-    trained = training_section(header, "data")
+    model = load_uncertain([arguments.model, *arguments.committee], choose_device(arguments.device))
+    trained = training_section(read_header(arguments.model, "eval"), "data")
     given = label_keys(arguments)
     keys = {f"{name}_key": key or trained.get(f"{name}_key", name) for name, key in given.items()}
     asked = [["stress" if name == "virial" else name] for name, key in given.items() if key]
     frames = read_labelled([arguments.data], keys, ["energy", "forces"], *asked)
     stress = any(frame.atoms.cell.rank == 3 for frame in frames)
-    evaluation = evaluate(
-        potential, AtomsDataset(frames, potential.cutoff), arguments.batch_size, stress, progress=True
-    )
+    dataset = AtomsDataset(frames, model.potential.cutoff)
+    evaluation = evaluate(model, dataset, arguments.batch_size, stress, progress=True)
     console = make_console()
     console.print(error_table({arguments.data.stem: evaluation.errors}))
+    if evaluation.calibrations:
+        console.print(calibration_table({arguments.data.stem: evaluation.calibrations}))
+    print_trust(console, model, range_warnings(model.trained_range, dataset, arguments.data.name))
     write_predictions(output, frames, evaluation)
     console.print(f"Predictions: {output}", soft_wrap=True, highlight=False, markup=False)
     return 0

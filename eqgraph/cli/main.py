@@ -13,8 +13,11 @@ from eqgraph.allocator import keep_freed_memory
 from .check import add_check
 from .errors import exit_code, is_unexpected, message_of
 from .eval import add_eval
+from .info import add_info
 from .options import Help
 from .prepare import add_prepare
+from .report import add_report
+from .select import add_select
 from .train import add_train
 
 # torch and Lightning are imported by the commands that need them: `eqgraph --help` answers at once
@@ -65,6 +68,6 @@ def make_parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    for add in (add_check, add_train, add_eval, add_prepare):
+    for add in (add_check, add_train, add_eval, add_report, add_select, add_info, add_prepare):
         add(commands, common)
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 LABELS = {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
 """Labels of structures and their units."""
@@ -27,6 +28,18 @@ def add_label_keys(parser: argparse.ArgumentParser, default: str | None = None) 
             metavar="KEY",
             help=f"name of the {name} label, {unit} ({said})",
         )
+
+
+def add_committee(parser: argparse.ArgumentParser) -> None:
+    """--committee."""
+    parser.add_argument(
+        "--committee",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="further models, or the directory of a run with several seeds: predictions are means, uncertainties standard deviations",
+    )
 
 
 def label_keys(arguments: argparse.Namespace) -> dict[str, str | None]:

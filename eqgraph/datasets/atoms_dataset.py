@@ -49,6 +49,9 @@ class AtomsDataset(GraphDataset):
     def place(self, index: int) -> str:
         return self.frames[index].place
 
+    def frame(self, index: int) -> Frame:
+        return self.frames[index]
+
 
 def labelled_graph(frame: Frame, cutoff: float) -> Data:
     """The graph of a structure with its labels; those that are missing are NaN.

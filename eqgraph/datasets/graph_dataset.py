@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch_geometric.data import Data
 
+from .frame import Frame
 from .frame_table import FrameTable
 
 
@@ -30,6 +31,10 @@ class GraphDataset(torch.utils.data.Dataset, ABC):
     @abstractmethod
     def place(self, index: int) -> str:
         """Where a structure comes from, in the words of messages."""
+
+    @abstractmethod
+    def frame(self, index: int) -> Frame:
+        """One structure with its labels, as it was read."""
 
     def __len__(self) -> int:
         return len(self.table)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch_geometric.data import Data
 
+from .frame import Frame
 from .frame_table import FrameTable
 from .graph_dataset import GraphDataset
 
@@ -44,6 +45,10 @@ class JoinedGraphs(GraphDataset):
     def place(self, index: int) -> str:
         part, index = self._at(index)
         return part.place(index)
+
+    def frame(self, index: int) -> Frame:
+        part, index = self._at(index)
+        return part.frame(index)
 
     def _at(self, index: int) -> tuple[GraphDataset, int]:
         which = int(np.searchsorted(self._ends, index, side="right"))

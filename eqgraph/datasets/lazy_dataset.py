@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from .frame import Frame
 from .frame_source import FrameSource
 from .frame_table import FrameTable
 from .graph_dataset import GraphDataset
@@ -106,6 +107,9 @@ class LazyDataset(GraphDataset):
 
     def place(self, index: int) -> str:
         return self.source.place(int(self.rows[index]))
+
+    def frame(self, index: int) -> Frame:
+        return self.source.frame(int(self.rows[index]))
 
     def sample(self, count: int, seed: int = 0) -> LazyDataset:
         """So many of the graphs, drawn at random, in their order."""

@@ -22,11 +22,14 @@ def write_frames(
     forces: Sequence[np.ndarray] | None = None,
     stresses: Sequence[np.ndarray | None] | None = None,
     dipoles: Sequence[np.ndarray | None] | None = None,
+    energy_uncertainties: Sequence[float] | None = None,
+    forces_uncertainties: Sequence[np.ndarray] | None = None,
 ) -> None:
     """Write structures with all that came with them, and predictions beside it, as extended XYZ.
 
     Labels stay under the keys from which they were read; predictions get the keys pred_energy, pred_forces,
-    pred_stress and pred_dipole. The file appears complete or not at all; one of that name is replaced.
+    pred_stress, pred_dipole, pred_energy_uncertainty and pred_forces_uncertainty.
+    The file appears complete or not at all; one of that name is replaced.
 
     Args:
         path: the file to write.
@@ -35,6 +38,8 @@ def write_frames(
         forces: predicted (atoms, 3) forces [eV/Å] of each frame.
         stresses: predicted (3, 3) stress [eV/Å³] of each frame, None for frames that have none.
         dipoles: predicted (3,) dipole [e·Å] of each frame, None for frames that have none.
+        energy_uncertainties: standard deviation [eV] of the energy of each frame.
+        forces_uncertainties: (atoms, 3) standard deviations [eV/Å] of the forces of each frame.
 
     Raises:
         FileNotFoundError: if the folder does not exist.
@@ -52,7 +57,14 @@ def write_frames(
         raise FileNotFoundError(
             f"Expected an existing folder for '{path}', got none. Create '{path.parent}' or choose another path."
         )
-    predictions = {"energies": energies, "forces": forces, "stresses": stresses, "dipoles": dipoles}
+    predictions = {
+        "energies": energies,
+        "forces": forces,
+        "stresses": stresses,
+        "dipoles": dipoles,
+        "energy_uncertainties": energy_uncertainties,
+        "forces_uncertainties": forces_uncertainties,
+    }
     for name, values in predictions.items():
         if values is not None and len(values) != len(frames):
             raise ValueError(
@@ -68,6 +80,11 @@ def write_frames(
             atoms.info["pred_stress"] = _shaped(stresses[index], (3, 3), "stresses", index)
         if dipoles is not None and dipoles[index] is not None:
             atoms.info["pred_dipole"] = _shaped(dipoles[index], (3,), "dipoles", index)
+        if energy_uncertainties is not None:
+            atoms.info["pred_energy_uncertainty"] = float(energy_uncertainties[index])
+        if forces_uncertainties is not None:
+            values, name = forces_uncertainties[index], "forces_uncertainties"
+            atoms.arrays["pred_forces_uncertainty"] = _shaped(values, (len(atoms), 3), name, index)
 
     with replacing(path) as temporary:
         ase.io.write(temporary, structures, format="extxyz")

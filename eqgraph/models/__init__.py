@@ -16,7 +16,7 @@ from .point_graph import Level, knn_levels, same_levels
 from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
-from .tensors_file import read_header, training_section
+from .tensors_file import read_attached
 
 __all__ = [
     "CLASSIFIERS",
@@ -46,10 +46,9 @@ __all__ = [
     "knn_levels",
     "load_classifier",
     "load_potential",
-    "read_header",
+    "read_attached",
     "same_levels",
     "save_classifier",
     "save_potential",
     "strain_gradients",
-    "training_section",
 ]

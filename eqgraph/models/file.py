@@ -4,14 +4,18 @@ import os
 
 import torch
 
+from eqgraph.model_file import format_name
+
 from .build import MODELS, build_potential
 from .potential import Potential
-from .tensors_file import read_model, write_model
+from .tensors_file import Attachments, read_model, write_model
 
-FORMAT = "eqgraph-potential-1"
+KIND = "eqgraph-potential"
 
 
-def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict | None = None) -> None:
+def save_potential(
+    path: str | os.PathLike, potential: Potential, metadata: dict | None = None, attached: Attachments | None = None
+) -> None:
     """Write a potential with all that is needed to use it again.
 
     The file appears whole or not at all.
@@ -20,6 +24,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         path: destination, usually *.eqg.
         potential: what to save; its network must be one of MODELS.
         metadata: anything that JSON can hold (units, hash of the data, training configuration ...), kept with the model.
+        attached: name -> tensors that travel with the potential and are no part of it, see read_attached.
 
     Raises:
         ValueError: if the network is none of MODELS, or metadata cannot be written as JSON.
@@ -33,7 +38,7 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
             "instead."
         )
     header = {
-        "format": FORMAT,
+        "format": format_name(KIND),
         "architecture": names[0],
         "config": config.model_dump(mode="json"),
         "species": potential.species.tolist(),
@@ -41,20 +46,21 @@ def save_potential(path: str | os.PathLike, potential: Potential, metadata: dict
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
     }
-    write_model(path, potential, header, "save_potential")
+    write_model(path, potential, header, "save_potential", attached)
 
 
 def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[Potential, dict]:
     """Read a potential back, in evaluation mode, together with the metadata it was saved with.
 
     Returns:
-        The potential and its header: keys format, eqgraph_version, architecture, config, species, cutoff, dtype, metadata, sha256.
+        The potential and its header: keys format, eqgraph_version, torch_version, architecture, config, num_parameters, species,
+        cutoff, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is not a potential, is damaged, or comes from a newer format.
     """
-    potential, header = read_model(path, FORMAT, _built, "load_potential")
+    potential, header = read_model(path, KIND, _built, "load_potential")
     return potential.to(device), header
 
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import torch
 
+from eqgraph.model_file import format_name
+
 from .build_points import CLASSIFIERS, build_classifier, build_segmenter
 from .point_cloud_classifier import PointCloudClassifier
 from .point_cloud_segmenter import PointCloudSegmenter
 from .tensors_file import read_model, write_model
 
-FORMAT = "eqgraph-points-1"
+KIND = "eqgraph-points"
 
 _BUILD = {PointCloudClassifier: build_classifier, PointCloudSegmenter: build_segmenter}
 _TASKS = {"classification": PointCloudClassifier, "segmentation": PointCloudSegmenter}
@@ -49,7 +51,7 @@ def save_classifier(
             f"save_classifier: expected {model.num_classes} names of classes, got {len(classes)}: {list(classes)}. Name each score."
         )
     header = {
-        "format": FORMAT,
+        "format": format_name(KIND),
         "task": tasks[0],
         "architecture": names[0],
         "config": config.model_dump(mode="json"),
@@ -67,13 +69,14 @@ def load_classifier(
     """Read a classifier or segmenter back, in evaluation mode, together with the metadata it was saved with.
 
     Returns:
-        The model and its header: keys format, eqgraph_version, task, architecture, config, classes, irreps_x, dtype, metadata, sha256.
+        The model and its header: keys format, eqgraph_version, torch_version, task, architecture, config, num_parameters, classes,
+        irreps_x, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is not a model of point clouds, is damaged, or comes from a newer format.
     """
-    model, header = read_model(path, FORMAT, _built, "load_classifier")
+    model, header = read_model(path, KIND, _built, "load_classifier")
     return model.to(device), header
 
 

@@ -145,13 +145,13 @@ class Potential(torch.nn.Module):
         return bool(getattr(self.network, "predicts_dipole", False))
 
     def forward(
-        self, data: Data, forces: bool = True, stress: bool = False, atomic_virials: bool = False
+        self, data: Data | PotentialInputs, forces: bool = True, stress: bool = False, atomic_virials: bool = False
     ) -> Prediction:
         """Energy and, when asked for, derivatives of one structure or a batch; the dipole moment if the network predicts it.
 
         Args:
             data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, pbc for dipole moments, and
-                edge_reverse if reverse edges shall share radial weights (see graph.from_ase).
+                edge_reverse if reverse edges shall share radial weights (see graph.from_ase); or what inputs makes of it.
             forces: whether to compute forces.
             stress: whether to compute the stress and the virial.
             atomic_virials: whether to compute the virials of atoms.
@@ -161,12 +161,14 @@ class Potential(torch.nn.Module):
         """
         return self.predict(self.inputs(data), forces, stress, atomic_virials)
 
-    def inputs(self, data: Data) -> PotentialInputs:
+    def inputs(self, data: Data | PotentialInputs) -> PotentialInputs:
         """What forward computes from: checked, converted, sorted. Nothing of it depends on the weights.
 
         Raises:
             ValueError: as forward.
         """
+        if isinstance(data, PotentialInputs):
+            return data
         species = self.species_index(data.atomic_numbers)
         batch = data.batch if data.batch is not None else torch.zeros_like(species)
         cell = data.cell.double()
@@ -217,7 +219,7 @@ class Potential(torch.nn.Module):
         atomic, _, gradient = self._evaluate(species, edge_vec, edges, derivatives=True)
         return EdgePrediction(atomic, gradient) if self.training else EdgePrediction(atomic.detach(), gradient.detach())
 
-    def encode(self, data: Data) -> Tensor:
+    def encode(self, data: Data | PotentialInputs) -> Tensor:
         """Features of atoms before the readout: (nodes, dim) in the network's irreps_out.
 
         Raises:

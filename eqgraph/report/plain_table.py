@@ -36,5 +36,5 @@ class PlainTable(NamedTuple):
             + "</tr>"
             for row in self.rows
         )
-        title = f"<h2>{html.escape(self.title)}</h2>" if self.title else ""
+        title = f"<h3>{html.escape(self.title)}</h3>" if self.title else ""
         return f"{title}<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

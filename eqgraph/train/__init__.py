@@ -20,11 +20,13 @@ from .potential import (
     Evaluation,
     Loss,
     PotentialErrors,
+    calibration_table,
     error_table,
     evaluate,
     read_labelled,
     write_predictions,
 )
+from .report_run import report_run
 from .settings import choose_device
 from .task import FitResult
 
@@ -42,6 +44,7 @@ __all__ = [
     "PointsEvaluation",
     "PotentialErrors",
     "TrainingInterrupted",
+    "calibration_table",
     "choose_device",
     "error_table",
     "evaluate",
@@ -52,6 +55,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "read_labelled",
+    "report_run",
     "resume",
     "write_class_predictions",
     "write_predictions",

@@ -53,7 +53,7 @@ class Change:
     @property
     def is_free(self) -> bool:
         """Whether a run is the same in spite of it."""
-        return self.key in _FREE
+        return self.key in _FREE or self.key.startswith("card.")
 
     @property
     def is_impossible(self) -> bool:

@@ -245,6 +245,12 @@ class TrainingConfig(Section):
     seed: int = Field(
         0, ge=0, lt=2**32, description="seed of the weights, of the split and of the order of the structures"
     )
+    split_seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="seed of the split alone, null: that of seed; several seeds share one split unless data.valid is a file",
+    )
     seeds: int = Field(
         1,
         gt=0,
@@ -279,3 +285,8 @@ class TrainingConfig(Section):
         None, description="CPU threads of PyTorch, or null for at most 4 of those there are"
     )
     deterministic: bool = Field(True, description="same seed, same machine, same numbers; false may be faster on a GPU")
+
+    @property
+    def seed_of_split(self) -> int:
+        """That draws what is held out."""
+        return self.seed if self.split_seed is None else self.split_seed

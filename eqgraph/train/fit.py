@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from rich.console import Console
 
 from eqgraph.launch import launched
 
-from .choices import choices_table
+from .choices import choices_table, shared_choices
+from .complete_card import complete_card
 from .config import Section
 from .config_file import load_config
 from .earlier_run import EarlierRun
@@ -131,7 +130,7 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
             earlier.check_data(task.metadata(config, data)["data_hash"], len(data.train_dataloader()))
         torch.set_num_threads(choose_threads(config.training.threads, data.edges_per_step))
         model = task.build(config, data)
-        choices = task.choices(config, data, model) | _choices(config, data, device)
+        choices = task.choices(config, data, model) | shared_choices(config, data, _hardware(config, device))
         if earlier:
             choices["resumed"] = str(earlier)
         console.print(choices_table(choices))
@@ -150,7 +149,9 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
                         "Expected a finite validation loss at least once, came none. Lower optimizer.learning_rate, and look for "
                         "wrong labels in the validation data."
                     )
-                return task.report(Run(config, data, output, device, console, choices, history))
+                result = task.report(Run(config, data, output, device, console, choices, history))
+                complete_card(output.model, task.error_rows(result.errors), history)
+                return result
         except DivergedError as error:
             raise DivergedError(f"{error} {_left_behind(output, start)}") from None
         except OSError as error:
@@ -164,21 +165,14 @@ def _fit(config: Any, task: Task, console: Console, start: Start) -> FitResult:
             raise TrainingInterrupted(f"Interrupted. {_left_behind(output, start)}") from None
 
 
-def _choices(config: Any, data: LightningDataModule, device: torch.device) -> dict[str, str]:
-    """What is printed once at the start, whatever is trained."""
-    training = config.training
+def _hardware(config: Any, device: torch.device) -> dict[str, str]:
     threads = torch.get_num_threads()
     hardware = f"{threads} thread{'s' if threads > 1 else ''}"
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
-    limit = f", at most {timedelta(seconds=training.max_time)}" if training.max_time else ""
     return {
-        "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, {config.schedule.name} schedule",
-        "length": f"{training.max_epochs} epochs of {len(data.train_dataloader())} steps{limit}",
         "device": f"{device}, {hardware}",
-        "backend": f"PyTorch {torch.__version__}, {'deterministic' if training.deterministic else 'not deterministic'}",
-        "seed": str(training.seed),
-        "output": str(training.output),
+        "backend": f"PyTorch {torch.__version__}, {'deterministic' if config.training.deterministic else 'not deterministic'}",
     }
 
 

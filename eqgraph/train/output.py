@@ -23,6 +23,7 @@ _FILES = (
     "errors.csv",
     "scores.csv",
     "seeds.csv",
+    "committee.json",
     "report.html",
     "learning_curve.png",
     "per_class.png",
@@ -48,6 +49,7 @@ class RunDirectory:
         self.errors = self.path / "errors.csv"
         self.scores = self.path / "scores.csv"
         self.seeds = self.path / "seeds.csv"
+        self.committee = self.path / "committee.json"
         self.report = self.path / "report.html"
         self.learning_curve = self.path / "learning_curve.png"
         self.per_class = self.path / "per_class.png"

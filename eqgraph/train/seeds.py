@@ -16,6 +16,7 @@ from eqgraph.replacing import replacing
 from eqgraph.report import plain
 
 from .output import RunDirectory
+from .seeds_page import write_seeds_page
 from .start import Start, nothing
 from .task import FitResult, Task
 
@@ -51,7 +52,10 @@ def fit_seeds(config: Any, task: Task, console: Console, start: Start, fit_one: 
     found = [task.numbers(result.errors) for result in results]
     console.print(_table(task, found))
     _write(output.seeds, task, found)
-    console.print(f"Table: {output.seeds}", soft_wrap=True, highlight=False, markup=False)
+    task.join_seeds(output, results, console)
+    write_seeds_page(output.report, output)
+    for what, path in (("Table", output.seeds), ("Report", output.report)):
+        console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
     return FitResult(output.path, results[0].model, results[0].errors, results[0].history, results)
 
 
@@ -68,7 +72,13 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float]:
 def _of_seed(config: Any, index: int) -> Any:
     training = config.training
     output = RunDirectory(training.output).of_seed(index)
-    changes = {"seed": training.seed + index, "seeds": 1, "output": output}
+    # one split for all: what no seed has seen tells how wrong their mean is
+    changes = {
+        "seed": training.seed + index,
+        "split_seed": training.seed_of_split,
+        "seeds": 1,
+        "output": output,
+    }
     return config.model_copy(update={"training": training.model_copy(update=changes)})
 
 

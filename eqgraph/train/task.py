@@ -15,6 +15,7 @@ from rich.console import Console
 from .config import Section
 from .module import TrainingModule
 from .output import RunDirectory
+from .run_page import RunRecord
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class FitResult:
     errors: dict[str, Any]  # name of a set -> errors (potentials) or scores (point clouds) of that model
     history: list[dict[str, float]]  # rows of metrics.csv
     seeds: list[FitResult] = field(default_factory=list)  # of a training with several seeds, one by one
+    valid: Any = None  # predictions for the validation structures, if the task compares those of several seeds
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Run:
     console: Console
     choices: dict[str, str]  # what was printed at the start
     history: list[dict[str, float]]  # rows of metrics.csv
+
+    def record(self, header: dict[str, Any]) -> RunRecord:
+        """For its page; header: of the model file."""
+        text = self.output.config.read_text(encoding="utf-8")
+        return RunRecord(self.output.path, self.config.task, self.history, text, header, self.choices)
 
 
 class Task(ABC):
@@ -83,12 +90,31 @@ class Task(ABC):
         """Write a model file."""
 
     @abstractmethod
+    def evaluate(
+        self, config: Any | None, data: Any | None, model: Path, device: torch.device, console: Console
+    ) -> Any:
+        """Predict with a model file what `read` returned, or nothing if that is None; for `report` and `write_page`. Has `header`, that
+        of the file, and `model`. config: None only if data is."""
+
+    @abstractmethod
     def report(self, run: Run) -> FitResult:
-        """Evaluate the model file, print and write tables and plots."""
+        """Evaluate the model file, print and write tables, plots and the page."""
+
+    @abstractmethod
+    def write_page(self, path: Path, record: RunRecord, found: Any | None) -> None:
+        """Write the page of a run; found: what `evaluate` returned, None if there is no model yet."""
+
+    def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
+        """What several seeds are together, once all are trained; nothing unless the task says otherwise."""
+        return
 
     @abstractmethod
     def numbers(self, errors: dict[str, Any]) -> dict[tuple[str, ...], float]:
         """Errors or scores as named numbers, of which several seeds have a mean and a deviation; the first name is the set's."""
+
+    @abstractmethod
+    def error_rows(self, errors: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """Errors or scores as rows of tables, which the model file keeps."""
 
     number_names: tuple[str, ...]
     """What the names in `numbers` are."""

@@ -40,17 +40,19 @@ def test_one_that_fails_ends_all(raw, tmp_path):
 def test_all_take_the_second_stage_at_once(monkeypatch):
     """mace#1348: the jump to the second stage was decided by the first process alone; clocks of processes differ."""
     import torch
+    from torch_geometric.data import Data
 
     from eqgraph.models import build_potential
+    from eqgraph.train import module as clocks
     from eqgraph.train.config import CosineSchedule, OptimizerConfig
-    from eqgraph.train.potential import module as under_test
     from eqgraph.train.potential.loss_config import LossConfig
+    from eqgraph.train.potential.module import PotentialModule
 
     potential = build_potential("nequip", {"num_layers": 1, "num_features": 2}, [1], 3.0, [0.0], [1.0], 1.0)
     loss = LossConfig(stages=[{"start": 0.5, "energy": 10.0}])
-    slow = under_test.PotentialModule(potential, loss, OptimizerConfig(), CosineSchedule(), 100, lambda: 0.4)
-    monkeypatch.setattr(under_test, "num_processes", lambda: 2)
-    monkeypatch.setattr(
-        under_test, "max_over_processes", lambda stage: torch.maximum(stage, torch.tensor(1))
-    )  # another's
+    slow = PotentialModule(potential, loss, OptimizerConfig(), CosineSchedule(), 100, lambda: 0.4)
+    assert slow._stage_of_step(10) == 0
+    monkeypatch.setattr(clocks, "num_processes", lambda: 2)
+    monkeypatch.setattr(clocks, "max_over_processes", lambda time: torch.maximum(time, torch.tensor(0.6)))  # another's
+    slow.on_train_batch_start(Data(), 0)
     assert slow._stage_of_step(10) == 1

@@ -60,9 +60,9 @@ def test_wigner_3j_made_in_inference_mode_can_be_trained_with():
 
 
 def test_wigner_3j_is_fast():
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else runs on the machine
     o3.wigner_3j(8, 7, 8)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_wigner_3j_dtype():

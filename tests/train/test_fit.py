@@ -44,6 +44,7 @@ def no_pictures(monkeypatch):
     module = importlib.import_module("eqgraph.train.potential.task")  # the attribute of that name is the function
     monkeypatch.setattr(module, "plot_parity", lambda *arguments: None)
     monkeypatch.setattr(module, "plot_learning_curve", lambda *arguments: None)
+    monkeypatch.setattr(module.PotentialTask, "write_page", lambda *arguments: None)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,7 @@ def test_what_a_run_leaves_behind(raw, folder, console):
         "parity_train.png",
         "parity_valid.png",
         "parity_test.png",
+        "report.html",
     }
     for picture in result.output.glob("*.png"):
         content = picture.read_bytes()
@@ -454,7 +456,14 @@ def test_gradient_is_clipped(raw, console, monkeypatch):
 
 def test_several_seeds(shared_run, raw, console):
     result = run(raw, console, seeds=2)
-    assert [path.name for path in sorted(result.output.iterdir())] == ["config.yaml", "seed_0", "seed_1", "seeds.csv"]
+    assert [path.name for path in sorted(result.output.iterdir())] == [
+        "committee.json",
+        "config.yaml",
+        "report.html",
+        "seed_0",
+        "seed_1",
+        "seeds.csv",
+    ]
     assert_same_weights(result.model, shared_run.model)
     with (result.output / "seeds.csv").open() as file:
         (row,) = [

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, P
 from eqgraph.models import CLASSIFIERS
 from eqgraph.transforms import protocol
 
+from ..card_config import CardConfig
 from ..config import (
     CosineSchedule,
     ModelSection,
@@ -169,3 +170,4 @@ class PointsConfig(Section):
     optimizer: PointsOptimizerConfig = Field(default_factory=PointsOptimizerConfig)
     schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
     training: PointsTrainingConfig
+    card: CardConfig = Field(default_factory=CardConfig)

@@ -127,7 +127,7 @@ class PointsData(LightningDataModule):
                 f"Expected data.valid to leave training clouds, came {valid} of {len(clouds)} clouds. Lower data.valid or add clouds "
                 "to data.train."
             )
-        generator = torch.Generator().manual_seed(self.config.training.seed)
+        generator = torch.Generator().manual_seed(self.config.training.seed_of_split)
         held_out = torch.zeros(len(clouds), dtype=torch.bool)
         held_out[torch.randperm(len(clouds), generator=generator)[:count]] = True
         return clouds.select(~held_out), clouds.select(held_out)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from eqgraph.models import load_classifier, training_section
+from eqgraph.model_file import training_section
+from eqgraph.models import load_classifier
 
 from .batches import drawn
 from .config import PointsDataConfig

@@ -17,6 +17,15 @@ _FEW_CLASSES = 15
 """With more of them, numbers in a confusion matrix are small and without those that round to zero."""
 
 
+def points_panels(rows: Sequence[dict[str, float]]) -> list[Panel]:
+    """What a learning curve shows."""
+    accuracies = [Curve("training", "train_accuracy", COLORS[1]), Curve("validation", "valid_accuracy", COLORS[0])]
+    panels = [loss_panel(), Panel("accuracy", accuracies, logarithmic=False)]
+    if "valid_instance_iou" in rows[0]:
+        panels.append(Panel("mIoU of clouds", [Curve("validation", "valid_instance_iou", COLORS[0])], False))
+    return [*panels, learning_rate_panel()]
+
+
 def plot_points_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> None:
     """Losses, accuracies and learning rate over epochs.
 
@@ -24,11 +33,7 @@ def plot_points_learning_curve(path: str | Path, rows: Sequence[dict[str, float]
         path: of the PNG.
         rows: of `metrics.csv`, see `History`.
     """
-    accuracies = [Curve("training", "train_accuracy", COLORS[1]), Curve("validation", "valid_accuracy", COLORS[0])]
-    panels = [loss_panel(), Panel("accuracy", accuracies, logarithmic=False)]
-    if "valid_instance_iou" in rows[0]:
-        panels.append(Panel("mIoU of clouds", [Curve("validation", "valid_instance_iou", COLORS[0])], False))
-    save_figure(draw_learning_curve(rows, [*panels, learning_rate_panel()], None), path)
+    save_figure(draw_learning_curve(rows, points_panels(rows), None), path)
 
 
 def plot_confusion(path: str | Path, scores: ClassScores, classes: Sequence[str], name: str) -> None:

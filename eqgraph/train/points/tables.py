@@ -27,7 +27,7 @@ def score_table(scores: dict[str, ClassScores]) -> PlainTable:
     counted = "points" if isinstance(first, PartScores) else "clouds"
     header = ("set", *(name for name, _ in first.rows()), counted)
     rows = [
-        (name, *(_number(value, quantity) for quantity, value in sums.rows()), str(sums.count))
+        (name, *(shown_number(value, quantity) for quantity, value in sums.rows()), str(sums.count))
         for name, sums in scores.items()
     ]
     return PlainTable("Accuracy", header, rows)
@@ -42,7 +42,7 @@ def class_table(scores: dict[str, ClassScores], classes: list[str]) -> PlainTabl
         (
             label,
             *(
-                f"{_number(100 * values[number], '%')} of {scores[name].support[number]}"
+                f"{shown_number(100 * values[number], '%')} of {scores[name].support[number]}"
                 for name, values in columns.items()
             ),
         )
@@ -92,7 +92,7 @@ def write_scores(path: str | Path, scores: dict[str, ClassScores], classes: list
                     writer.writerow((name, quantity, label, 100 * value, count))
 
 
-def _number(value: float, quantity: str) -> str:
+def shown_number(value: float, quantity: str) -> str:
     if not math.isfinite(value):
         return "-"
     return f"{value:.2f}" if "%" in quantity else f"{value:.4g}"

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
 
 from eqgraph.models import build_classifier, build_segmenter, load_classifier, save_classifier
 
-from ..html_report import write_report
+from ..run_page import RunRecord, write_run_page
 from ..task import FitResult, Run, Task
 from .config import PointsConfig
+from .confused_clouds import EvaluatedClouds
 from .data import PointsData
-from .evaluate import PointsEvaluation, evaluate_points
+from .evaluate import evaluate_points
 from .module import PointsModule
-from .report import plot_confusion, plot_per_class, plot_points_learning_curve
+from .report import plot_confusion, plot_per_class, plot_points_learning_curve, points_panels
+from .run_sections import detail_sections, result_sections, stored_sections
 from .scores import ClassScores
-from .tables import class_table, confusion_table, score_table, write_scores
+from .tables import class_table, score_table, write_scores
+
+
+class EvaluatedModel(NamedTuple):
+    """A classifier or segmenter and what it predicts."""
+
+    model: torch.nn.Module
+    header: dict[str, Any]
+    sets: list[EvaluatedClouds]
 
 
 class PointsTask(Task):
@@ -108,47 +119,60 @@ class PointsTask(Task):
     def save(self, path: Path, model: torch.nn.Module, metadata: dict[str, Any]) -> None:
         save_classifier(path, model, metadata["classes"], metadata)
 
-    def report(self, run: Run) -> FitResult:
-        config, data, output, console = run.config, run.data, run.output, run.console
-        model, header = load_classifier(output.model, run.device)
-        epoch = header["metadata"]["validation"]["epoch"]
+    def evaluate(
+        self, config: PointsConfig | None, data: PointsData | None, model: Path, device: torch.device, console: Console
+    ) -> EvaluatedModel:
+        network, header = load_classifier(model, device)
+        if data is None:
+            return EvaluatedModel(network, header, [])
         sets = {"valid": data.valid_as_read, **data.test}
         sets = {name: clouds for name, clouds in sets.items() if clouds is not None} or {"train": data.train}
-        evaluations: dict[str, PointsEvaluation] = {}
+        votes, size = config.training.votes, config.training.valid_batch_size
+        found = []
         with console.status("Evaluating the model"):
             for name, clouds in sets.items():
-                draws = (data.drawn(clouds, vote) for vote in range(config.training.votes))
-                evaluations[name] = evaluate_points(model, draws, data.new_scores(), config.training.valid_batch_size)
-        scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
-        tables = [score_table(scores), class_table(scores, data.classes)]
-        for table in tables:
+                draws = [data.drawn(clouds, vote) for vote in range(votes)]
+                evaluation = evaluate_points(network, draws, data.new_scores(), size)
+                found.append(EvaluatedClouds(name, draws[0] if data.per_point else clouds, evaluation))
+        return EvaluatedModel(network, header, found)
+
+    def report(self, run: Run) -> FitResult:
+        data, output, console = run.data, run.output, run.console
+        found = self.evaluate(run.config, data, output.model, run.device, console)
+        epoch = found.header["metadata"]["validation"]["epoch"]
+        scores = {each.name: each.evaluation.scores for each in found.sets}
+        for table in (score_table(scores), class_table(scores, data.classes)):
             console.print(table.rich())
         write_scores(output.scores, scores, data.classes)
         plot_points_learning_curve(output.learning_curve, run.history)
         plot_per_class(output.per_class, scores, data.classes)
         for name, sums in scores.items():
             plot_confusion(output.picture("confusion", name), sums, data.classes, name)
-        figures = [
-            *((f"Confusion of {name}", output.picture("confusion", name)) for name in scores),
-            ("Classes", output.per_class),
-            ("Learning curve", output.learning_curve),
-        ]
-        write_report(
-            output.report,
-            f"{config.task.capitalize()}: {output.path.name}",
-            run.choices | {"kept": f"{run.choices['kept']} (epoch {epoch})"},
-            [*tables, *(confusion_table(sums, data.classes, name) for name, sums in scores.items())],
-            figures,
-            output.config.read_text(encoding="utf-8"),
-        )
+        self.write_page(output.report, run.record(found.header), found)
+        plots = [*(output.picture("confusion", name) for name in scores), output.per_class, output.learning_curve]
         for what, paths in (
             (f"Model (epoch {epoch})", [output.model]),
             ("Tables", [output.history, output.scores]),
-            ("Plots", [path for _, path in figures]),
+            ("Plots", plots),
             ("Report", [output.report]),
         ):
             console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
         return FitResult(output.path, output.model, scores, run.history)
 
+    def write_page(self, path: Path, record: RunRecord, found: EvaluatedModel | None) -> None:
+        if found is not None and found.sets:
+            classes = found.header["classes"]
+            results, details = result_sections(found.sets, classes), detail_sections(found.sets, classes)
+        else:
+            results, details = stored_sections(record.path / "scores.csv"), []
+        panels = points_panels(record.history) if record.history else []
+        write_run_page(path, record, results, panels, None, details)
+
     def numbers(self, errors: dict[str, ClassScores]) -> dict[tuple[str, ...], float]:
         return {(name, quantity): value for name, sums in errors.items() for quantity, value in sums.rows()}
+
+    def error_rows(self, errors: dict[str, ClassScores]) -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [{"quantity": quantity, "value": value, "count": sums.count} for quantity, value in sums.rows()]
+            for name, sums in errors.items()
+        }

@@ -5,7 +5,7 @@ from .evaluate import Evaluation, evaluate, write_predictions
 from .loss import Loss
 from .metrics import ErrorRow, ErrorSum, PotentialErrors
 from .structures import read_labelled
-from .tables import error_table
+from .tables import calibration_table, error_table
 
 __all__ = [
     "Config",
@@ -14,6 +14,7 @@ __all__ = [
     "Evaluation",
     "Loss",
     "PotentialErrors",
+    "calibration_table",
     "error_table",
     "evaluate",
     "read_labelled",

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 
 from eqgraph.models import MODELS
 
+from ..card_config import CardConfig
 from ..config import (
     CosineSchedule,
     ModelSection,
@@ -156,6 +157,7 @@ class Config(Section):
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = Field(default_factory=CosineSchedule)
     training: PotentialTrainingConfig
+    card: CardConfig = Field(default_factory=CardConfig)
 
     @model_validator(mode="after")
     def _check_fine_tuning(self) -> Config:

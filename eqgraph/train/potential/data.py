@@ -178,7 +178,7 @@ class PotentialData(LightningDataModule):
                 f"Expected data.valid to leave training structures, came {valid} of {len(rows)} structures. "
                 "Lower data.valid or add structures to data.train."
             )
-        generator = torch.Generator().manual_seed(self.config.training.seed)
+        generator = torch.Generator().manual_seed(self.config.training.seed_of_split)
         held_out = np.zeros(len(rows), dtype=bool)
         held_out[torch.randperm(len(rows), generator=generator)[:count].numpy()] = True
         return rows[~held_out], rows[held_out]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eqgraph.models import MODELS, read_header
+from eqgraph.model_file import read_header
+from eqgraph.models import MODELS
 
 from ..config import ModelSection
 

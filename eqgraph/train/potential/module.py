@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -13,7 +12,6 @@ from eqgraph.models import Potential, Prediction
 
 from ..config import OptimizerConfig, ScheduleConfig
 from ..module import TrainingModule
-from ..processes import max_over_processes, num_processes
 from .compiled_loss import CompiledLoss
 from .loss import Loss
 from .loss_config import LossConfig
@@ -110,9 +108,5 @@ class PotentialModule(TrainingModule):
     def _stage_of_step(self, step: int) -> int:
         if not self.starts:
             return 0
-        progress = max(step / self.max_steps, self._own_time_progress())
-        stage = stage_at(self.starts, progress, self.current_epoch + 1)
-        if num_processes() == 1:
-            return stage
-        # clocks of processes differ, what they minimize together must not
-        return int(max_over_processes(torch.tensor(stage, device=self.device)))
+        # what processes minimize together must be the same: time_progress is
+        return stage_at(self.starts, max(step / self.max_steps, self.time_progress()), self.current_epoch + 1)

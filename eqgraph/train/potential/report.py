@@ -27,17 +27,9 @@ class Group(NamedTuple):
     sums: ErrorSum
 
 
-def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> None:
-    """Losses, validation errors and learning rate over epochs, with the best epoch marked; logarithmic.
-
-    Args:
-        path: of the PNG.
-        rows: of `metrics.csv`, see `History`.
-    """
-    # losses of different stages are not to be compared: that of the last stage is kept
-    last = [row for row in rows if row.get("loss_stage") == rows[-1].get("loss_stage")]
-    best = min((row for row in last if np.isfinite(row["valid_loss"])), key=lambda row: row["valid_loss"], default=None)
-    panels = [
+def learning_panels(rows: Sequence[dict[str, float]]) -> list[Panel]:
+    """What a learning curve shows: losses, validation errors of what has labels, learning rate."""
+    return [
         loss_panel(),
         *(
             Panel(label, [Curve("validation", column, COLORS[0])])
@@ -52,7 +44,24 @@ def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> N
         ),
         learning_rate_panel(),
     ]
-    save_figure(draw_learning_curve(rows, panels, best and best["epoch"]), path)
+
+
+def best_epoch(rows: Sequence[dict[str, float]]) -> float | None:
+    """That of the lowest validation loss; None if no loss is finite."""
+    # losses of different stages are not to be compared: that of the last stage is kept
+    last = [row for row in rows if row.get("loss_stage") == rows[-1].get("loss_stage")]
+    best = min((row for row in last if np.isfinite(row["valid_loss"])), key=lambda row: row["valid_loss"], default=None)
+    return best and best["epoch"]
+
+
+def plot_learning_curve(path: str | Path, rows: Sequence[dict[str, float]]) -> None:
+    """Losses, validation errors and learning rate over epochs, with the best epoch marked; logarithmic.
+
+    Args:
+        path: of the PNG.
+        rows: of `metrics.csv`, see `History`.
+    """
+    save_figure(draw_learning_curve(rows, learning_panels(rows), best_epoch(rows)), path)
 
 
 def plot_parity(path: str | Path, evaluation: Evaluation, name: str) -> None:

@@ -5,31 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from rich.console import Console
 
-from eqgraph.datasets import LABELS, LazyDataset
+from eqgraph.datasets import LABELS, GraphDataset, LazyDataset
 from eqgraph.models import Potential, build_potential, load_potential, save_potential
+from eqgraph.uncertainty import (
+    LastLayerPotential,
+    TrainedRange,
+    fit_last_layer,
+    last_layer_of,
+    save_with_last_layer,
+    write_factors,
+)
 
+from ..output import RunDirectory
+from ..run_page import RunRecord, write_run_page
 from ..task import FitResult, Run, Task
 from .check_data import check_data, describe_check
 from .compiled_loss import why_not
 from .config import Config
 from .data import PotentialData
 from .evaluate import Evaluation, evaluate
+from .frame_errors import EvaluatedSet
 from .freeze import freeze
 from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
-from .report import plot_learning_curve, plot_parity
-from .tables import error_table, write_errors
+from .report import best_epoch, learning_panels, plot_learning_curve, plot_parity
+from .run_sections import detail_sections, dimer_sections, result_sections, stored_sections
+from .tables import calibration_table, error_table, write_errors
 
 _COMPILING_PAYS = 900.0
 """Seconds: one to three minutes of compiling against a quarter to a third of the time of the steps."""
 _EVALUATED = 10_000
-"""Training structures that are evaluated at the end, of those that are not in memory."""
+"""Training structures that are looked at at the end, of those that are not in memory."""
 UNITS = {"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å³", "virial": "eV", "dipole": "e·Å"}
+
+
+class EvaluatedPotential(NamedTuple):
+    """A potential and what it predicts."""
+
+    model: Potential
+    header: dict[str, Any]
+    sets: list[EvaluatedSet]
+
+    def evaluation(self, name: str) -> Evaluation:
+        """That of a set."""
+        return next(each.evaluation for each in self.sets if each.name == name)
 
 
 class PotentialTask(Task):
@@ -114,34 +140,77 @@ class PotentialTask(Task):
     def save(self, path: Path, model: Potential, metadata: dict[str, Any]) -> None:
         save_potential(path, model, metadata)
 
+    def evaluate(
+        self, config: Config | None, data: PotentialData | None, model: Path, device: torch.device, console: Console
+    ) -> EvaluatedPotential:
+        potential, header = load_potential(model, device)
+        potential.requires_grad_(False)
+        if data is None:
+            return EvaluatedPotential(potential, header, [])
+        uncertain = LastLayerPotential(potential, last_layer_of(model), TrainedRange.of_header(header))
+        size = config.training.valid_batch_size
+        with console.status("Evaluating the model"):
+            sets = [
+                EvaluatedSet(name, dataset, evaluate(uncertain, dataset, size))
+                for name, dataset in {"train": _some(data.train), "valid": data.valid, **data.test}.items()
+            ]
+        return EvaluatedPotential(potential, header, sets)
+
     def report(self, run: Run) -> FitResult:
         output, console = run.output, run.console
-        potential, header = load_potential(output.model, run.device)
-        potential.requires_grad_(False)
-        evaluations: dict[str, Evaluation] = {}
-        train = run.data.train
-        if isinstance(train, LazyDataset) and len(train) > _EVALUATED:
-            console.print(f"Errors of train are those of {_EVALUATED} of its {len(train)} structures, drawn at random.")
-            train = train.sample(_EVALUATED)
-        with console.status("Evaluating the model"):
-            for name, dataset in {"train": train, "valid": run.data.valid, **run.data.test}.items():
-                evaluations[name] = evaluate(potential, dataset, run.config.training.valid_batch_size)
-        errors = {name: evaluation.errors for name, evaluation in evaluations.items()}
+        if (number := len(run.data.train)) > len(_some(run.data.train)):
+            console.print(f"Errors of train are those of {_EVALUATED} of its {number} structures, drawn at random.")
+        with console.status("Fitting the uncertainty"):
+            _add_uncertainty(run)
+        found = self.evaluate(run.config, run.data, output.model, run.device, console)
+        errors = {each.name: each.evaluation.errors for each in found.sets}
         console.print(error_table(errors))
+        if any(each.evaluation.energy_uncertainty is not None for each in found.sets):
+            console.print(calibration_table({each.name: each.evaluation.calibrations for each in found.sets}))
+        else:
+            console.print("No uncertainty: there is no energy in validation that the model has an error in.")
         write_errors(output.errors, errors)
         plot_learning_curve(output.learning_curve, run.history)
-        for name, evaluation in evaluations.items():
-            plot_parity(output.picture("parity", name), evaluation, name)
-        epoch = header["metadata"]["validation"]["epoch"]
+        for each in found.sets:
+            plot_parity(output.picture("parity", each.name), each.evaluation, each.name)
+        self.write_page(output.report, run.record(found.header), found)
+        epoch = found.header["metadata"]["validation"]["epoch"]
         kept = "Best" if run.config.training.keep == "best_valid" else "Final"
-        plots = [output.learning_curve, *(output.picture("parity", name) for name in evaluations)]
+        plots = [output.learning_curve, *(output.picture("parity", name) for name in errors)]
         for what, paths in (
             (f"{kept} model (epoch {epoch})", [output.model]),
             ("Tables", [output.history, output.errors]),
             ("Plots", plots),
+            ("Report", [output.report]),
         ):
             console.print(f"{what}: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False, markup=False)
-        return FitResult(output.path, output.model, errors, run.history)
+        return FitResult(output.path, output.model, errors, run.history, valid=found.evaluation("valid"))
+
+    def join_seeds(self, output: RunDirectory, results: list[FitResult], console: Console) -> None:
+        """Calibrate the committee of all seeds."""
+        found = [result.valid for result in results]
+        first = found[0]
+        factors = write_factors(
+            output.path,
+            np.stack([each.energy for each in found]),
+            first.energy_labels,
+            np.stack([each.forces for each in found]),
+            first.forces_labels,
+        )
+        if factors:
+            said = f"factors {factors.energy:.3g} (energy) and {factors.forces:.3g} (forces) of the standard deviation"
+            console.print(f"Committee: {output.committee}, {said}", soft_wrap=True, highlight=False, markup=False)
+
+    def write_page(self, path: Path, record: RunRecord, found: EvaluatedPotential | None) -> None:
+        if found is not None and found.sets:
+            results, details = result_sections(found.sets), detail_sections(found.sets)
+        else:
+            results, details = stored_sections(record.path / "errors.csv"), []
+        if found is not None:
+            details += dimer_sections(found.model, found.header, found.sets)
+        panels = learning_panels(record.history) if record.history else []
+        best = best_epoch(record.history) if record.history else None
+        write_run_page(path, record, results, panels, best, details)
 
     number_names = ("structures", "quantity", "element", "unit")
 
@@ -152,6 +221,29 @@ class PotentialTask(Task):
             for name, sums in errors.items()
             for row in sums.rows()
         }
+
+    def error_rows(self, errors: dict[str, PotentialErrors]) -> dict[str, list[dict[str, Any]]]:
+        return {name: [row._asdict() for row in sums.rows()] for name, sums in errors.items()}
+
+
+def _some(train: GraphDataset) -> GraphDataset:
+    """What is looked at after the training: all structures in memory, some of those that are not."""
+    if isinstance(train, LazyDataset) and len(train) > _EVALUATED:
+        return train.sample(_EVALUATED)
+    return train
+
+
+def _add_uncertainty(run: Run) -> None:
+    """Write into the model file what it says of its uncertainty, and what it was trained on."""
+    train, valid, path = _some(run.data.train), run.data.valid, run.output.model
+    potential, header = load_potential(path, run.device)
+    potential.requires_grad_(False)
+    size = run.config.training.valid_batch_size
+    evaluation = evaluate(potential, valid, size)
+    errors = evaluation.energy - evaluation.energy_labels
+    trained = TrainedRange.of((train[index] for index in range(len(train))), train.cutoff)
+    metadata = header["metadata"] | {"trained_range": trained.as_metadata()}
+    save_with_last_layer(path, potential, metadata, fit_last_layer(potential, train, valid, errors, size))
 
 
 def _compiled(wanted: bool, max_time: float | None) -> str:

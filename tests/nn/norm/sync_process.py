@@ -90,7 +90,7 @@ def main() -> None:
         init_method=f"file://{folder}/meeting",
         rank=rank,
         world_size=3,
-        timeout=datetime.timedelta(seconds=60),
+        timeout=datetime.timedelta(seconds=180),
     )
     pair = dist.new_group([0, 1])
     found = {}

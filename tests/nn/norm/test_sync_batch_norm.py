@@ -35,7 +35,7 @@ def found(tmp_path_factory) -> list[dict]:
         for rank in range(3)
     ]
     try:
-        said = [process.communicate(timeout=180)[0] for process in processes]
+        said = [process.communicate(timeout=240)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
