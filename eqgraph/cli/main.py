@@ -18,6 +18,7 @@ from .options import Help
 from .prepare import add_prepare
 from .report import add_report
 from .select import add_select
+from .selftest import add_selftest
 from .train import add_train
 
 # torch and Lightning are imported by the commands that need them: `eqgraph --help` answers at once
@@ -68,6 +69,6 @@ def make_parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    for add in (add_check, add_train, add_eval, add_report, add_select, add_info, add_prepare):
+    for add in (add_check, add_train, add_eval, add_report, add_selftest, add_select, add_info, add_prepare):
         add(commands, common)
     return parser

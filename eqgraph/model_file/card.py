@@ -103,6 +103,7 @@ def model_card(path: str | os.PathLike, who: str = "model_card") -> ModelCard:
 def _card(path: str, size: int, header: dict[str, Any], tensors: dict[str, dict[str, Any]]) -> ModelCard:
     is_potential = header["format"].startswith("eqgraph-potential")
     options, metadata = dict(header["config"]), header.get("metadata", {})
+    options |= {"zbl": True} if header.get("zbl") else {}
     said = training_section(header, "card") | _dict(metadata.get("card"))
     species = [chemical_symbols[number] for number in header["species"]] if is_potential else []
     cutoff = float(header["cutoff"]) if is_potential else None

@@ -17,10 +17,12 @@ from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
 from .tensors_file import read_attached
+from .zbl import ZBL, screened_repulsion
 
 __all__ = [
     "CLASSIFIERS",
     "MODELS",
+    "ZBL",
     "EdgePrediction",
     "EnergyNetwork",
     "Level",
@@ -50,5 +52,6 @@ __all__ = [
     "same_levels",
     "save_classifier",
     "save_potential",
+    "screened_repulsion",
     "strain_gradients",
 ]

@@ -39,6 +39,7 @@ def build_potential(
     shifts: Tensor | list[float],
     scales: Tensor | list[float],
     avg_num_neighbors: float,
+    zbl: bool = False,
 ) -> Potential:
     """A potential with freshly drawn weights.
 
@@ -50,6 +51,7 @@ def build_potential(
         shifts: energy [eV] of an isolated atom per species.
         scales: scale [eV] of the network's output per species.
         avg_num_neighbors: mean number of neighbors in the training data.
+        zbl: whether nuclei repel at short distance, see ZBL.
 
     Raises:
         ValueError: for an unknown architecture or a value that its config refuses.
@@ -66,4 +68,4 @@ def build_potential(
     config_class, network_class = MODELS[architecture]
     config = config_class.model_validate(config)
     network = network_class(config, len(species), cutoff, avg_num_neighbors)
-    return Potential(network, species, cutoff, shifts, scales)
+    return Potential(network, species, cutoff, shifts, scales, zbl)

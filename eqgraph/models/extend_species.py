@@ -53,7 +53,8 @@ def extend_species(potential: Potential, shifts: Mapping[int, float]) -> Potenti
     )
     known = dict(zip(old, potential.shifts.tolist(), strict=True)) | dict(shifts)
     scales = _extended(potential.scales, rows, len(species))
-    result = Potential(extended, species, potential.cutoff, [known[number] for number in species], scales)
+    shifts_of_all = [known[number] for number in species]
+    result = Potential(extended, species, potential.cutoff, shifts_of_all, scales, potential.zbl is not None)
     return result.to(potential.shifts.device).train(potential.training)
 
 

@@ -43,6 +43,7 @@ def save_potential(
         "config": config.model_dump(mode="json"),
         "species": potential.species.tolist(),
         "cutoff": potential.cutoff,
+        "zbl": potential.zbl is not None,
         "dtype": str(potential.dtype).removeprefix("torch."),
         "metadata": metadata or {},
     }
@@ -54,7 +55,7 @@ def load_potential(path: str | os.PathLike, device: torch.device | str = "cpu") 
 
     Returns:
         The potential and its header: keys format, eqgraph_version, torch_version, architecture, config, num_parameters, species,
-        cutoff, dtype, metadata, sha256.
+        cutoff, zbl, dtype, metadata, sha256.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -74,6 +75,7 @@ def _built(header: dict) -> Potential:
         torch.zeros(num_species),
         torch.ones(num_species),
         avg_num_neighbors=1.0,  # a buffer: the true value comes with the tensors
+        zbl=header.get("zbl", False),  # files of eqgraph 0.1.0 have no such key
     )
     potential.network.to(getattr(torch, header["dtype"]))
     return potential

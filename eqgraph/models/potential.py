@@ -13,6 +13,7 @@ from eqgraph.nn.norm.norm import Norm
 from eqgraph.ops import Edges, segment_sum
 
 from .edge_derivatives import edge_forces, edge_virials, strain_gradients
+from .zbl import ZBL
 
 
 class Prediction(NamedTuple):
@@ -62,7 +63,7 @@ class EdgePrediction(NamedTuple):
 class Potential(torch.nn.Module):
     """Sum of atomic energies; forces and stress are its exact derivatives.
 
-    E = Σ_i (scale[species_i] · network_i + shift[species_i])
+    E = Σ_i (scale[species_i] · network_i + shift[species_i] + ZBL_i)
 
     A network that predicts dipoles says a vector of each atom besides, whose sum is the dipole moment [e·Å]. It does not change with
     the origin, so it is that of a neutral structure.
@@ -77,9 +78,11 @@ class Potential(torch.nn.Module):
         cutoff: radius [Å] of the graphs that the network expects.
         shifts: energy [eV] of an isolated atom of each species, in the order of sorted species.
         scales: factor [eV] from the network's output to energy, per species in the same order.
+        zbl: whether to add the repulsion of nuclei at short distance, see ZBL; the network then predicts the rest.
 
     Raises:
         ValueError: if species repeat, are out of 1 ... 118, or are not as many as shifts and scales.
+        TypeError: if zbl is no bool.
 
     Forces, stress and virials all come from one gradient, that with respect to the edge vectors (see edge_derivatives).
 
@@ -94,6 +97,7 @@ class Potential(torch.nn.Module):
         cutoff: float,
         shifts: Tensor | list[float],
         scales: Tensor | list[float],
+        zbl: bool = False,
     ) -> None:
         super().__init__()
         species = [int(number) for number in species]
@@ -116,6 +120,10 @@ class Potential(torch.nn.Module):
                     f"{values.tolist()}. Correct the list."
                 )
             self.register_buffer(name, values)
+        if not isinstance(zbl, bool):
+            # a word such as "False" would be true
+            raise TypeError(f"Potential: expected zbl True or False, got {zbl!r}. Pass one of these.")
+        self.zbl = ZBL(species, self.cutoff) if zbl else None
 
     def _apply(self, fn, recurse=True):
         # .float() or .to(dtype) is meant for the network: energies of isolated atoms lose too much in float32.
@@ -235,6 +243,8 @@ class Potential(torch.nn.Module):
         with torch.set_grad_enabled(self.training or derivatives):
             read = self.network(species, edge_vec.to(self.dtype), edges).double()
             atomic = read[:, 0] * self.scales[species] + self.shifts[species]
+            if self.zbl is not None:
+                atomic = atomic + self.zbl(species, edge_vec, edges)
             gradient = None
             if derivatives:
                 (gradient,) = torch.autograd.grad(

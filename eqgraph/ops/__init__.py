@@ -1,6 +1,6 @@
 """Functions of tensors: no parameters, no irreps objects."""
 
-from .backend import BACKENDS, Backend, Report, choose_backend, report
+from .backend import BACKENDS, Backend, Report, choose_backend, reference_only, report
 from .blocks import Block, LinearTable
 from .conv import conv
 from .edges import Edges, SortedEdges, sorted_edges
@@ -34,6 +34,7 @@ __all__ = [
     "linear",
     "mlp",
     "radial_conv",
+    "reference_only",
     "report",
     "segment_sum",
     "solid_harmonics",

@@ -37,6 +37,8 @@ _FREE = {
 }
 # the weights, or what the optimizer and the schedule know, would not fit
 _FIXED = {"task", "optimizer.name", "optimizer.amsgrad", "schedule.name", "training.dtype", "training.seed"}
+# what runs of eqgraph 0.1.0 did, whose configs have no such key
+_NEW = {"model.zbl": False}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
         ['training.max_epochs: 5 -> 9']
     """
     before, now = _flat(before), _flat(now)
+    before = {key: value for key, value in _NEW.items() if key in now} | before
     keys = [*now, *(key for key in before if key not in now)]
     return [Change(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 

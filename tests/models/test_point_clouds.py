@@ -5,6 +5,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
+from eqgraph.model_file import read_header
 from eqgraph.models import (
     CLASSIFIERS,
     PointCloudSegmenter,
@@ -13,7 +14,6 @@ from eqgraph.models import (
     knn_levels,
     load_classifier,
     load_potential,
-    read_header,
     save_classifier,
 )
 from eqgraph.o3 import rand_matrix

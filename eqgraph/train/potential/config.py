@@ -99,6 +99,11 @@ class ModelConfig(ModelSection):
     cutoff: PositiveFloat = Field(
         5.0, le=100, description="distance in Å (not nm, pm or bohr) up to which atoms are neighbors, usually 4 to 6"
     )
+    zbl: bool = Field(
+        False,
+        description="true to add the repulsion of nuclei that come closer than the sum of their covalent radii (Ziegler, Biersack and "
+        "Littmark), which no training structure shows; the network learns the rest",
+    )
 
 
 class PotentialTrainingConfig(TrainingConfig):

@@ -41,7 +41,11 @@ def model_of_file(path: Path, section: ModelSection, given: set[str]) -> ModelSe
             "of a training of potentials."
         )
     config = MODELS[header["architecture"]][0].model_validate(header["config"]).model_dump(mode="json")
-    there = {"architecture": header["architecture"], "cutoff": header["cutoff"]} | config
+    there = {
+        "architecture": header["architecture"],
+        "cutoff": header["cutoff"],
+        "zbl": header.get("zbl", False),
+    } | config
     asked = section.model_dump(mode="json")
     if wrong := [
         f"model.{key} = {asked[key]!r} ({there.get(key)!r} in the file)"

@@ -94,6 +94,7 @@ class PotentialTask(Task):
             shifts=torch.tensor([data.atomic_energies[number] for number in data.species], dtype=torch.float64),
             scales=torch.full((len(data.species),), data.scale, dtype=torch.float64),
             avg_num_neighbors=data.avg_num_neighbors,
+            zbl=config.model.zbl,
         )
         potential.network.to(getattr(torch, config.training.dtype))
         return potential
@@ -117,7 +118,8 @@ class PotentialTask(Task):
         isolated = data.num_isolated_atoms
         atoms = f", {isolated} isolated atom{'s' if isolated > 1 else ''} recognized" if isolated else ""
         return {
-            "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å",
+            "model": f"{config.model.architecture}, {num_parameters} parameters, cutoff {config.model.cutoff:g} Å"
+            f"{', ZBL repulsion' if config.model.zbl else ''}",
             **_initial(config, data, model),
             "structures": f"{len(data.train)} training, {len(data.valid)} validation{tests}{atoms}",
             "labels": _labels(data),

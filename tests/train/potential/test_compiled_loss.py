@@ -26,7 +26,7 @@ from eqgraph.train.potential.loss import Loss
 
 torch.manual_seed(0)
 network = NequIP(NequIPConfig(num_layers=2, num_features=4, lmax=1, radial_hidden=[8], dipole=True), 2, 3.0, 3.0)
-potential = Potential(network, [1, 8], 3.0, [0.0, 0.0], [1.0, 1.0]).train()
+potential = Potential(network, [1, 8], 3.0, [0.0, 0.0], [1.0, 1.0], zbl=True).train()
 forces = {"function": "huber", "delta": 0.5, "elements": {"H": 0.5}}
 later = {"energy": 10.0, "forces": 0.0, "stress": 1.0, "virial": 1.0, "dipole": 1.0}
 loss = Loss(1.0, forces, 1.0, {"function": "mae"}, 1.0, stages=[later])

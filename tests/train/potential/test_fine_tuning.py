@@ -56,7 +56,12 @@ def start(raw):
 def test_energies_of_atoms_are_refitted_and_nothing_else_is_changed(tuning):
     before, header = load_potential(tuning["training"]["init_from"])
     data, potential = start(tuning)
-    assert data.config.model.model_dump() == {**header["config"], "architecture": "nequip", "cutoff": header["cutoff"]}
+    assert data.config.model.model_dump() == {
+        **header["config"],
+        "architecture": "nequip",
+        "cutoff": header["cutoff"],
+        "zbl": False,
+    }
     assert "refitted" in data.atomic_energies_source
     for name, tensor in before.network.state_dict().items():
         assert torch.equal(potential.network.state_dict()[name], tensor), name
