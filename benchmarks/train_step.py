@@ -104,8 +104,8 @@ class Program:
         }
 
 
-def crystal(num_cells: int, degree: float = 40.0) -> Atoms:
-    """A rattled fcc alloy of num_cells³ atoms, its lattice constant such that atoms have so many neighbors on average."""
+def crystal(num_cells: int | tuple[int, int, int], degree: float = 40.0) -> Atoms:
+    """A rattled fcc alloy of so many cells of one atom, of a lattice constant such that atoms have so many neighbors on average."""
     generator = np.random.default_rng(0)
     atoms = bulk("Cu", "fcc", a=3.6).repeat(num_cells)
     atoms.numbers = generator.choice([29, 79], len(atoms))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 
+import ase.io
 import torch
+from ase import Atoms
+from ase.data import chemical_symbols
 from serve import Contender, read, serve
 from torch import Tensor
 from torch_geometric.data import Batch
 
 from eqgraph.allocator import keep_freed_memory
+from eqgraph.calculators import EqgraphCalculator
 from eqgraph.graph import from_ase
 from eqgraph.models import Prediction, build_potential
 from eqgraph.train import Loss
@@ -20,6 +27,7 @@ class Eqgraph(Contender):
 
     def __init__(self, settings: dict) -> None:
         keep_freed_memory()  # as `eqgraph train` does
+        self._mode = settings["mode"]
         self.versions = {"eqgraph": version("eqgraph")}
         self.module = build_potential(
             "nequip",
@@ -54,6 +62,36 @@ class Eqgraph(Contender):
         data = self.batches[batch].clone()
         data.pos = data.pos + displacement
         return self.module(data, forces=False).energy.sum().item()
+
+    def calculator(self) -> EqgraphCalculator:
+        calculator = EqgraphCalculator(self.module)
+        update, self.neighbor_seconds = calculator.neighbors.update, 0.0
+
+        def timed(*args):
+            start = time.perf_counter()
+            neighbors = update(*args)
+            self.neighbor_seconds += time.perf_counter() - start
+            return neighbors
+
+        calculator.neighbors.update = timed
+        return calculator
+
+    def dynamics(self, atoms: Atoms, time_step: float) -> Callable[[int], None]:
+        if self._mode != "lammps":
+            return super().dynamics(atoms, time_step)
+        from eqgraph.calculators.lammps import attach, open_lammps
+
+        symbols = [chemical_symbols[number] for number in self.module.species.tolist()]
+        lmp = open_lammps(["-log", "none", "-screen", "none"])
+        with tempfile.NamedTemporaryFile(suffix=".data") as file:
+            # keeps masses, positions and velocities; turns the cell as LAMMPS wants it
+            ase.io.write(
+                file.name, atoms, format="lammps-data", units="metal", specorder=symbols, masses=True, velocities=True
+            )
+            lmp.commands_list(["units metal", "atom_modify map yes", f"read_data {file.name}"])
+        attach(lmp, self.module, symbols)
+        lmp.commands_list([f"timestep {time_step / 1000:.10g}", "fix nve all nve", "run 0 post no"])
+        return lambda steps: lmp.command(f"run {steps} pre no post no")
 
     def _predict(self, batch: Batch) -> Prediction:
         return self.module(batch, forces=True)

@@ -12,6 +12,7 @@ import mace  # first: it lets e3nn 0.4 read its constants
 import numpy as np
 import torch
 from e3nn import o3
+from mace.calculators import MACECalculator
 from mace.data import AtomicData
 from mace.data.utils import Configuration
 from mace.modules import RealAgnosticResidualInteractionBlock, ScaleShiftMACE
@@ -79,6 +80,9 @@ class Mace(Contender):
     def energy(self, batch: int, displacement: Tensor) -> float:
         # the sum over atoms in float64: the total energy is in float32, too coarse for differences
         return self._predict(batch, displacement)["node_energy"].sum().item()
+
+    def calculator(self) -> MACECalculator:
+        return MACECalculator(models=[self.module], device="cpu", default_dtype="float32")
 
     def _predict(self, batch: int, displacement: Tensor | None = None) -> dict[str, Tensor]:
         data = self.batches[batch].to_dict()

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from ase.data import chemical_symbols
 from nequip.data import AtomicDataDict, compute_neighborlist_, from_ase
-from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper
+from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper, NeighborListTransform
+from nequip.integrations.ase import NequIPCalculator
 from nequip.model import NequIPGNNModel
 from nequip.utils.global_state import set_global_state
 from serve import Contender, energy_forces_loss, read, serve
@@ -53,7 +54,8 @@ class NequIP(Contender):
             compile_mode="compile" if mode == "compile" else "eager",
         )
         self.can_freeze = mode == "eager"
-        mapper = ChemicalSpeciesToAtomTypeMapper(symbols)
+        mapper = self._mapper = ChemicalSpeciesToAtomTypeMapper(symbols)
+        self._cutoff = settings["cutoff"]
         self.batches, self._labels, self._num_atoms = [], [], []
         for structures in read(settings):
             graphs = [compute_neighborlist_(mapper(from_ase(atoms)), settings["cutoff"]) for atoms, _, _ in structures]
@@ -90,6 +92,10 @@ class NequIP(Contender):
             AtomicDataDict.POSITIONS_KEY: self.batches[batch][AtomicDataDict.POSITIONS_KEY] + displacement
         }
         return self._call(data)[AtomicDataDict.TOTAL_ENERGY_KEY].sum().item()
+
+    def calculator(self) -> NequIPCalculator:
+        neighbors = NeighborListTransform(self._cutoff)
+        return NequIPCalculator(self._call.eval(), "cpu", transforms=[self._mapper, neighbors])
 
     def _ahead_of_time(self, settings: dict) -> torch.nn.Module:
         """What nequip-compile --mode aotinductor --target ase does with a checkpoint, without the checkpoint.

@@ -9,6 +9,7 @@ The first line describes model and structures and is answered with what was buil
     {"command": "step", "batch": 0, "calls": 3}    train on a batch: once untimed, then so many times on the clock
     {"command": "infer", "batch": 0, "calls": 3}   energies and forces of a batch, likewise
     {"command": "check"}                           forces against finite differences of the energy
+    {"command": "md", "batch": 0, "steps": 20, "time_step": 1.0, "temperature": 300.0}     molecular dynamics through ASE
 
 An untimed call first, because caches, and OpenMP threads that fell asleep while others were timed, are not those of a running training.
 Between commands the process sits in a blocking read. Its OpenMP threads spin for some milliseconds after a parallel region before
@@ -28,8 +29,13 @@ from collections.abc import Callable
 import ase.io
 import numpy as np
 import torch
-from ase import Atoms
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.md.velocitydistribution import thermalize_momenta
+from ase.md.verlet import VelocityVerlet
 from torch import Tensor
+
+RESTART = 200  # steps of a dynamics, after which it starts again: weights are random, and atoms would not stay where atoms are
 
 
 class Contender(ABC):
@@ -39,6 +45,7 @@ class Contender(ABC):
         module: its parameters are trained.
         batches: one entry per batch, whatever the program wants.
         versions: names and versions of what is timed.
+        neighbor_seconds: time spent on neighbor lists in molecular dynamics so far, if it can tell.
         trains: whether it can train.
         can_freeze: whether its weights may be excluded from differentiation.
     """
@@ -46,6 +53,7 @@ class Contender(ABC):
     module: torch.nn.Module
     batches: list
     versions: dict[str, str]
+    neighbor_seconds: float | None = None
     trains = True
     can_freeze = True
 
@@ -64,6 +72,14 @@ class Contender(ABC):
     @abstractmethod
     def energy(self, batch: int, displacement: Tensor) -> float:
         """Sum of the energies [eV] of a batch, constants left out, with atoms displaced by (nodes, 3) [Å] and the same edges."""
+
+    def calculator(self) -> Calculator:
+        """The program's own calculator for ASE."""
+        raise NotImplementedError(f"{type(self).__name__} has no calculator")
+
+    def dynamics(self, atoms: Atoms, time_step: float) -> Callable[[int], None]:
+        """Molecular dynamics [fs] from atoms with velocities and a calculator: what runs so many steps."""
+        return VelocityVerlet(atoms, time_step * units.fs).run
 
 
 def energy_forces_loss(energy: Tensor, forces: Tensor, labels: tuple[Tensor, Tensor], num_atoms: Tensor) -> Tensor:
@@ -113,6 +129,8 @@ class _Worker:
         torch.manual_seed(0)
         start = time.perf_counter()
         self.contender = build(settings)
+        self.settings = settings
+        self.calculator: Calculator | None = None
         self.parameters = list(self.contender.module.parameters())
         if self.contender.trains:
             self.optimizer = torch.optim.Adam(self.parameters, lr=settings["learning_rate"], amsgrad=True)
@@ -130,6 +148,8 @@ class _Worker:
     def answer(self, message: dict) -> dict:
         if message["command"] == "check":
             return self._check()
+        if message["command"] == "md":
+            return self._dynamics(message)
         call = {"step": self._step, "infer": self._infer}[message["command"]]
         training = message["command"] == "step"
         self._set_training(training)
@@ -158,6 +178,37 @@ class _Worker:
         energy, _ = self.contender.predict(batch)
         return energy
 
+    def _dynamics(self, message: dict) -> dict:
+        """Seconds per step of the program's engine with everything in it, from the same positions and velocities in every turn."""
+        if self.calculator is None:
+            self._set_training(False)
+            self.calculator = self.contender.calculator()
+            self.structures = [batch[0][0] for batch in read(self.settings)]
+        start = self.structures[message["batch"]]
+        atoms = start.copy()
+        thermalize_momenta(atoms, message["temperature"], rng=np.random.default_rng(0))
+        momenta = atoms.get_momenta()
+        atoms.calc = self.calculator
+        # untimed: the other programs had the caches; elsewhere, so that a neighbor list that is kept is not that of the start
+        atoms.positions += np.random.default_rng(1).normal(scale=0.3, size=atoms.positions.shape)
+        atoms.get_forces()
+        before, seconds, memory = self.contender.neighbor_seconds, 0.0, []
+        for step in range(0, message["steps"], RESTART):
+            atoms.positions = start.positions
+            atoms.set_momenta(momenta)
+            run = self.contender.dynamics(atoms, message["time_step"])
+            begin = time.perf_counter()
+            run(min(RESTART, message["steps"] - step))
+            seconds += time.perf_counter() - begin
+            memory.append(_resident_memory())
+        after, steps = self.contender.neighbor_seconds, message["steps"]
+        return {
+            "seconds": [seconds / steps],
+            "neighbor_seconds": None if after is None else (after - before) / steps,
+            "memory": memory,
+            "result": None,
+        }
+
     def _check(self) -> dict:
         """Largest difference [eV/Å] between the force on one atom and a fourth-order difference of the energy, and the force."""
         self._set_training(False)
@@ -169,3 +220,9 @@ class _Worker:
                 displacement[atom, axis] = count * step
                 numeric[axis] -= weight * self.contender.energy(0, displacement) / (12 * step)
         return {"difference": (forces[atom] - numeric).abs().max().item(), "force": forces[atom].norm().item()}
+
+
+def _resident_memory() -> float:
+    """Memory [MB] that the process holds."""
+    with open("/proc/self/statm", encoding="utf-8") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from torch_geometric.data import Data
+import torch
 
-from eqgraph.models import Potential
+from eqgraph.models import Potential, PotentialInputs
 from eqgraph.uncertainty import RangeWatch, UncertainPotential, Uncertainty, load_uncertain
 
 
@@ -50,7 +50,9 @@ def is_asked(properties: Sequence[str]) -> bool:
     return any(name.endswith("_uncertainty") for name in properties)
 
 
-def warn_of_range(watch: RangeWatch, data: Data) -> None:
+def warn_of_range(watch: RangeWatch, numbers: np.ndarray, inputs: PotentialInputs) -> None:
     """One warning for each pair of elements that comes closer than in training, not one for each step."""
-    for message in watch.news(data):
-        warnings.warn(message, UserWarning, stacklevel=2)
+    if watch.trained is not None:
+        index = torch.stack([inputs.edges.src, inputs.edges.dst])
+        for message in watch.news_of_edges(torch.from_numpy(numbers), index.cpu(), inputs.edge_vec.detach().cpu()):
+            warnings.warn(message, UserWarning, stacklevel=2)

@@ -5,13 +5,17 @@ from .fps import fps
 from .from_ase import from_ase
 from .knn import knn, knn_graph
 from .nearest import nearest
-from .neighbor_list import MIN_THICKNESS, neighbor_list
+from .neighbor_list import MIN_DISTANCE, MIN_THICKNESS, neighbor_list
 from .radius import radius, radius_graph
 from .reverse_edges import reverse_edges
+from .skin_list import Neighbors, SkinNeighborList
 from .voxel_grid import voxel_grid
 
 __all__ = [
+    "MIN_DISTANCE",
     "MIN_THICKNESS",
+    "Neighbors",
+    "SkinNeighborList",
     "edge_vectors",
     "fps",
     "from_ase",

@@ -5,11 +5,8 @@ import torch
 from torch_geometric.data import Data
 
 from .edge_vectors import edge_vectors
-from .neighbor_list import neighbor_list
+from .neighbor_list import MIN_DISTANCE, neighbor_list
 from .reverse_edges import reverse_edges
-
-_MIN_DISTANCE = 1e-3
-"""Atoms closer than this [Å] are the same atom written twice."""
 
 
 def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
@@ -41,7 +38,7 @@ def from_ase(atoms: ase.Atoms, cutoff: float) -> Data:
     pbc = torch.tensor(atoms.pbc, dtype=torch.bool)
     edge_index, edge_shift = neighbor_list(pos, cutoff, cell, pbc)
     distance = edge_vectors(pos, cell, edge_index, edge_shift).norm(dim=-1)
-    if (distance < _MIN_DISTANCE).any():
+    if (distance < MIN_DISTANCE).any():
         src, dst = edge_index[:, distance.argmin()].tolist()
         raise ValueError(
             f"from_ase: expected atoms at different places, got atoms {src} ({atoms.symbols[src]}) and {dst} "

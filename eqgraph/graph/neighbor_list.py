@@ -14,6 +14,9 @@ from .edge_vectors import edge_vectors
 MIN_THICKNESS = 1e-3
 """Periodic cells thinner than this [Å] are mistakes; their neighbors would fill the memory."""
 
+MIN_DISTANCE = 1e-3
+"""Atoms closer than this [Å] are the same atom written twice."""
+
 _MAX_BINS = 1e5
 """vesin sorts points into at most this many bins."""
 

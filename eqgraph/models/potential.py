@@ -153,13 +153,13 @@ class Potential(torch.nn.Module):
         return bool(getattr(self.network, "predicts_dipole", False))
 
     def forward(
-        self, data: Data, forces: bool = True, stress: bool = False, atomic_virials: bool = False
+        self, data: Data | PotentialInputs, forces: bool = True, stress: bool = False, atomic_virials: bool = False
     ) -> Prediction:
         """Energy and, when asked for, derivatives of one structure or a batch; the dipole moment if the network predicts it.
 
         Args:
             data: graph or batch of graphs with pos, atomic_numbers, edge_index, edge_shift, cell, pbc for dipole moments, and
-                edge_reverse if reverse edges shall share radial weights (see graph.from_ase).
+                edge_reverse if reverse edges shall share radial weights (see graph.from_ase); or what inputs makes of it.
             forces: whether to compute forces.
             stress: whether to compute the stress and the virial.
             atomic_virials: whether to compute the virials of atoms.
@@ -169,12 +169,14 @@ class Potential(torch.nn.Module):
         """
         return self.predict(self.inputs(data), forces, stress, atomic_virials)
 
-    def inputs(self, data: Data) -> PotentialInputs:
+    def inputs(self, data: Data | PotentialInputs) -> PotentialInputs:
         """What forward computes from: checked, converted, sorted. Nothing of it depends on the weights.
 
         Raises:
             ValueError: as forward.
         """
+        if isinstance(data, PotentialInputs):
+            return data
         species = self.species_index(data.atomic_numbers)
         batch = data.batch if data.batch is not None else torch.zeros_like(species)
         cell = data.cell.double()
@@ -198,8 +200,12 @@ class Potential(torch.nn.Module):
         predicted_forces = edge_forces(gradient, inputs.edges) if forces else None
         predicted_stress = predicted_virial = None
         if stress:
-            per_edge = strain_gradients(inputs.edge_vec, gradient)
-            strain_gradient = segment_sum(per_edge, batch[inputs.edges.dst], num_graphs)
+            if num_graphs == 1:  # one product instead of one per edge: as good as free in molecular dynamics
+                product = inputs.edge_vec.mT @ gradient
+                strain_gradient = ((product + product.mT) / 2).unsqueeze(0)
+            else:
+                per_edge = strain_gradients(inputs.edge_vec, gradient)
+                strain_gradient = segment_sum(per_edge, batch[inputs.edges.dst], num_graphs)
             predicted_stress, predicted_virial = _stress_and_virial(strain_gradient, volume)
         virials = edge_virials(inputs.edge_vec, gradient, inputs.edges) if atomic_virials else None
         predicted = (energy, atomic, predicted_forces, predicted_stress, predicted_virial, dipole, virials)
@@ -221,7 +227,7 @@ class Potential(torch.nn.Module):
         atomic, _, gradient = self._evaluate(species, edge_vec, edges, derivatives=True)
         return EdgePrediction(atomic, gradient) if self.training else EdgePrediction(atomic.detach(), gradient.detach())
 
-    def encode(self, data: Data) -> Tensor:
+    def encode(self, data: Data | PotentialInputs) -> Tensor:
         """Features of atoms before the readout: (nodes, dim) in the network's irreps_out.
 
         Raises:

@@ -91,12 +91,7 @@ class Edges(NamedTuple):
         ptr = _ptr(sorted_visit, num_dst if reverse is None else 2 * num_dst)
         ptr = ptr.unsqueeze(0) if reverse is None else torch.stack([ptr[: num_dst + 1], ptr[num_dst:]])
         index = torch.stack([src, dst, row]).int()
-        none = index.new_empty(0)
-        if device.type == "cpu":
-            chunks, sender_order, sender_ptr = _chunks(src, dst, num_src, num_dst, ptr), none, none
-        else:
-            sorted_src, by_sender = src.sort(stable=True)
-            chunks, sender_order, sender_ptr = none, by_sender.int(), _ptr(sorted_src, num_src).int()
+        chunks, sender_order, sender_ptr = _by_sender(src, dst, num_src, num_dst, ptr)
         return Edges(
             src,
             dst,
@@ -104,6 +99,35 @@ class Edges(NamedTuple):
             first,
             SortedEdges(index, order.int(), ptr.int(), chunks, sender_order, sender_ptr, num_src, num_dst),
         )
+
+    def subset(self, rows: Tensor) -> tuple["Edges", Tensor]:
+        """The edges that use some of the rows of the weights: what `Edges.of` makes of them, without sorting again.
+
+        Args:
+            rows: (rows,) bool, which to keep.
+
+        Returns:
+            The edges, and (edges,) int64, which of the old ones they are.
+
+        Example:
+            >>> edges = Edges.of(torch.tensor([[0, 1, 2], [1, 0, 0]]), 3, 3, reverse=torch.tensor([1, 0, -1]))
+            >>> fewer, kept = edges.subset(torch.tensor([True, False]))
+            >>> fewer.src.tolist(), fewer.dst.tolist(), fewer.row.tolist(), kept.tolist()
+            ([0, 1], [1, 0], [0, 0], [0, 1])
+        """
+        wanted = rows[self.row]
+        kept = wanted.nonzero().squeeze(1)
+        new_edge, new_row = wanted.cumsum(0) - 1, rows.cumsum(0) - 1
+        src, dst, row = self.src[kept], self.dst[kept], new_row[self.row[kept]]
+        first = new_edge[self.first[rows]]
+        in_order = wanted[self.sorted.order]
+        order = new_edge[self.sorted.order[in_order]]
+        before = torch.cat([in_order.new_zeros(1, dtype=torch.int64), in_order.cumsum(0)])
+        ptr, index = before[self.sorted.ptr], torch.stack([src, dst, row]).int()
+        num_src, num_dst = self.num_src, self.num_dst
+        chunks, sender_order, sender_ptr = _by_sender(src, dst, num_src, num_dst, ptr)
+        edges = SortedEdges(index, order.int(), ptr.int(), chunks, sender_order, sender_ptr, num_src, num_dst)
+        return Edges(src, dst, row, first, edges), kept
 
 
 _sorted: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -148,6 +172,15 @@ def _check(index: Tensor, name: str, num: int) -> None:
             raise ValueError(
                 f"Edges: expected {name} in 0 ... {num - 1}, got {int(low)} ... {int(high)}. Check edge_index and the number of nodes."
             )
+
+
+def _by_sender(src: Tensor, dst: Tensor, num_src: int, num_dst: int, ptr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What kernels know of senders: chunks, sender_order and sender_ptr of SortedEdges."""
+    none = torch.empty(0, dtype=torch.int32, device=src.device)
+    if src.device.type == "cpu":
+        return _chunks(src, dst, num_src, num_dst, ptr), none, none
+    sorted_src, by_sender = src.sort(stable=True)
+    return none, by_sender.int(), _ptr(sorted_src, num_src).int()
 
 
 def _chunks(src: Tensor, dst: Tensor, num_src: int, num_dst: int, ptr: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch_geometric.data import Data
 
 from eqgraph.model_file import read_header
-from eqgraph.models import Potential, Prediction, load_potential
+from eqgraph.models import Potential, PotentialInputs, Prediction, load_potential
 from eqgraph.replacing import replacing
 
 from .calibration import moment_factor
@@ -111,7 +111,9 @@ class Committee(UncertainPotential):
         factors = _factors_in(files[0].parent.parent, {header["sha256"] for _, header in loaded})
         return cls([potential for potential, _ in loaded], factors, TrainedRange.of_header(loaded[0][1]))
 
-    def predict(self, data: Data, uncertainty: bool = True, **asked: bool) -> tuple[Prediction, Uncertainty | None]:
+    def predict(
+        self, data: Data | PotentialInputs, uncertainty: bool = True, **asked: bool
+    ) -> tuple[Prediction, Uncertainty | None]:
         predictions = [member(data, **asked) for member in self.members]
         columns = [
             None if any(c is None for c in column) else torch.stack(column) for column in zip(*predictions, strict=True)

@@ -7,18 +7,20 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
-from eqgraph.models import Potential
+from eqgraph.models import Potential, PotentialInputs
 from eqgraph.ops import segment_sum
 
 
-def energy_features(potential: Potential, data: Data) -> tuple[Float[Tensor, "nodes num_features"], Tensor]:
+def energy_features(
+    potential: Potential, data: Data | PotentialInputs
+) -> tuple[Float[Tensor, "nodes num_features"], Tensor]:
     """Derivatives of atomic energies with respect to the weights of the last layer, up to a common factor: scaled features.
 
     E_i = shift_i + w · f_i    with f_i = scale_i · (scalars of atom i before the readout)
 
     Args:
         potential: whose network has `encode` and `irreps_out`.
-        data: a graph or a batch of graphs.
+        data: a graph or a batch of graphs, or what Potential.inputs makes of it.
 
     Returns:
         The features of atoms [eV], float64, and the (nodes,) number of the graph that each atom belongs to. No gradients.
@@ -33,12 +35,11 @@ def energy_features(potential: Potential, data: Data) -> tuple[Float[Tensor, "no
             "eqgraph.models.MODELS, or a committee."
         )
     with torch.no_grad():
-        encoded = potential.encode(data).detach().double()
+        inputs = potential.inputs(data)
+        encoded = potential.encode(inputs).detach().double()
         slices = zip(network.irreps_out, network.irreps_out.slices(), strict=True)
         scalars = torch.cat([encoded[:, where] for (_, ir), where in slices if ir.l == 0 and ir.p == 1], dim=1)
-        species = potential.index_of_number[data.atomic_numbers]
-        batch = data.batch if data.batch is not None else torch.zeros_like(species)
-        return potential.scales[species].unsqueeze(1) * scalars, batch
+        return potential.scales[inputs.species].unsqueeze(1) * scalars, inputs.batch
 
 
 def sums_of_graphs(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
-from eqgraph.models import Potential
+from eqgraph.models import Potential, PotentialInputs
 
 from .energy_features import energy_features, sums_of_graphs
 from .uncertainty import Uncertainty
@@ -70,23 +70,24 @@ class LastLayerUncertainty:
         """Variance [eV²] of the energies of atoms or of structures with these features."""
         return self.whiten(features).square().sum(1)
 
-    def estimate(self, potential: Potential, data: Data) -> Uncertainty:
+    def estimate(self, potential: Potential, data: Data | PotentialInputs) -> Uncertainty:
         """Standard deviations of the energy and of the contribution of each atom, of a structure or a batch.
 
         Args:
             potential: the one for which it was fitted.
-            data: a graph or a batch of graphs.
+            data: a graph or a batch of graphs, or what Potential.inputs makes of it.
 
         Raises:
             ValueError: if the potential is another one, as far as can be seen, or does not know a species.
         """
-        features, batch = energy_features(potential, data)
+        inputs = potential.inputs(data)
+        features, batch = energy_features(potential, inputs)
         if features.shape[1] != self.num_features:
             raise ValueError(
                 f"LastLayerUncertainty: expected the potential that it was fitted for, with {self.num_features} features, got one with "
                 f"{features.shape[1]}. Load both from the same file."
             )
-        sums, _ = sums_of_graphs(features, batch, len(data.cell))
+        sums, _ = sums_of_graphs(features, batch, len(inputs.volume))
         return Uncertainty(self.variance(sums).sqrt(), self.variance(features).sqrt())
 
     def tensors(self) -> dict[str, Tensor]:

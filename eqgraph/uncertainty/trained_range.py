@@ -58,7 +58,7 @@ class TrainedRange:
         distances = torch.full((_NUMBERS * _NUMBERS,), torch.inf, dtype=torch.float64)
         neighbors = torch.zeros(_NUMBERS, dtype=torch.int64)
         for data in graphs:
-            length, pairs, counts = _edges(data, cutoff)
+            length, pairs, counts = _edges(data.atomic_numbers, data.edge_index, _edge_vec(data), cutoff)
             distances.scatter_reduce_(0, pairs, length, "amin")
             neighbors.scatter_reduce_(0, data.atomic_numbers, counts, "amax")
         distances = distances.view(_NUMBERS, _NUMBERS)
@@ -66,8 +66,11 @@ class TrainedRange:
 
     def beyond(self, data: Data) -> list[OutOfRange]:
         """What of a graph, on the CPU, is out of range: the worst for each pair of elements and each element."""
-        length, pairs, counts = _edges(data, self.cutoff)
-        numbers = data.atomic_numbers
+        return self.beyond_of_edges(data.atomic_numbers, data.edge_index, _edge_vec(data))
+
+    def beyond_of_edges(self, numbers: Tensor, edge_index: Tensor, edge_vec: Tensor) -> list[OutOfRange]:
+        """The same for (nodes,) atomic numbers and the edges between them, (2, edges), with their vectors, (edges, 3) [Å]."""
+        length, pairs, counts = _edges(numbers, edge_index, edge_vec, self.cutoff)
         close = length < CLOSER * self.distances.flatten()[pairs]
         crowded = counts > MORE * self.neighbors[numbers]
         if not (close.any() or crowded.any()):
@@ -152,9 +155,14 @@ class RangeWatch:
 
     def news(self, data: Data, where: str = "") -> list[str]:
         """Messages about a graph, on the CPU; where: its name in them."""
+        return self.news_of_edges(data.atomic_numbers, data.edge_index, _edge_vec(data), where)
+
+    def news_of_edges(self, numbers: Tensor, edge_index: Tensor, edge_vec: Tensor, where: str = "") -> list[str]:
+        """The same for what TrainedRange.beyond_of_edges takes."""
         if self.trained is None:
             return []
-        new = [found for found in self.trained.beyond(data) if found.what not in self._said]
+        beyond = self.trained.beyond_of_edges(numbers, edge_index, edge_vec)
+        new = [found for found in beyond if found.what not in self._said]
         self._said.update(found.what for found in new)
         place = f"{where}: " if where else ""
         return [
@@ -173,11 +181,15 @@ def range_warnings(trained: TrainedRange | None, dataset: GraphDataset, where: s
     return [message for index in graphs for message in watch.news(dataset[index], dataset.place(index))]
 
 
-def _edges(data: Data, cutoff: float) -> tuple[Float[Tensor, " edges"], Tensor, Tensor]:
+def _edge_vec(data: Data) -> Float[Tensor, "edges 3"]:
+    return edge_vectors(data.pos.detach().double(), data.cell.double(), data.edge_index, data.edge_shift, data.batch)
+
+
+def _edges(
+    numbers: Tensor, edge_index: Tensor, edge_vec: Tensor, cutoff: float
+) -> tuple[Float[Tensor, " edges"], Tensor, Tensor]:
     """Of the edges within the cutoff: length and pair of atomic numbers; and the number of neighbors of each atom."""
-    vectors = edge_vectors(data.pos.detach().double(), data.cell.double(), data.edge_index, data.edge_shift, data.batch)
-    length = torch.linalg.vector_norm(vectors, dim=1)
+    length = torch.linalg.vector_norm(edge_vec, dim=1)
     within = length < cutoff  # a list with a skin has more
-    src, dst = data.edge_index[:, within]
-    numbers = data.atomic_numbers
+    src, dst = edge_index[:, within]
     return length[within], numbers[src] * _NUMBERS + numbers[dst], dst.bincount(minlength=len(numbers))

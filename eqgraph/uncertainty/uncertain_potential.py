@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch_geometric.data import Data
 
-from eqgraph.models import Potential, Prediction, load_potential
+from eqgraph.models import Potential, PotentialInputs, Prediction, load_potential
 
 from .last_layer import LastLayerUncertainty
 from .last_layer_file import last_layer_of
@@ -38,11 +38,13 @@ class UncertainPotential(torch.nn.Module, ABC):
         """Whether these include forces."""
 
     @abstractmethod
-    def predict(self, data: Data, uncertainty: bool = True, **asked: bool) -> tuple[Prediction, Uncertainty | None]:
+    def predict(
+        self, data: Data | PotentialInputs, uncertainty: bool = True, **asked: bool
+    ) -> tuple[Prediction, Uncertainty | None]:
         """What Potential.forward predicts, and how uncertain it is.
 
         Args:
-            data: graph or batch of graphs.
+            data: graph or batch of graphs, or what Potential.inputs makes of it.
             uncertainty: whether to compute it where that costs something.
             **asked: forces, stress ... of Potential.forward.
         """
@@ -99,7 +101,9 @@ class LastLayerPotential(UncertainPotential):
     def has_forces_uncertainty(self) -> bool:
         return False
 
-    def predict(self, data: Data, uncertainty: bool = True, **asked: bool) -> tuple[Prediction, Uncertainty | None]:
+    def predict(
+        self, data: Data | PotentialInputs, uncertainty: bool = True, **asked: bool
+    ) -> tuple[Prediction, Uncertainty | None]:
         prediction = self.potential(data, **asked)
         if self.last_layer is None or not uncertainty:
             return prediction, None

@@ -78,3 +78,33 @@ def test_sorted_edges_do_not_keep_the_tensor_alive():
     del edge_index
     assert edges.num_src == 2
     assert alive() is None
+
+
+@pytest.mark.parametrize("num_edges", [0, 10, 3000])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_subset_is_what_sorting_its_edges_gives(num_edges, shared):
+    generator = torch.Generator().manual_seed(0)
+    num_nodes = 50
+    forth = torch.randint(num_nodes, (2, num_edges), generator=generator)
+    edge_index = torch.cat([forth, forth.flip(0)], dim=1)
+    reverse = torch.arange(2 * num_edges).roll(num_edges)
+    reverse[:2] = reverse[num_edges : num_edges + 2] = -1  # edges without a reverse
+    shuffled = torch.randperm(2 * num_edges, generator=generator)
+    place = shuffled.argsort()
+    edge_index, reverse = edge_index[:, shuffled], reverse[shuffled]
+    reverse = torch.where(reverse < 0, -1, place[reverse]) if shared else None
+    edges = ops.Edges.of(edge_index, num_nodes, num_nodes, reverse)
+    rows = torch.rand(len(edges.first), generator=generator) < 0.6
+    wanted = rows[edges.row]
+    if shared:
+        number = torch.where(wanted, wanted.cumsum(0) - 1, -1)
+        reverse = torch.where(reverse < 0, -1, number[reverse])[wanted]
+    expected = ops.Edges.of(edge_index[:, wanted], num_nodes, num_nodes, reverse)
+    found, kept = edges.subset(rows)
+    assert torch.equal(kept, wanted.nonzero().squeeze(1))
+    for a, b in zip((*found[:4], *found.sorted), (*expected[:4], *expected.sorted), strict=True):
+        if isinstance(a, torch.Tensor):
+            assert a.dtype == b.dtype
+            assert torch.equal(a, b)
+        else:
+            assert a == b
