@@ -239,7 +239,7 @@ class Potential(torch.nn.Module):
     def _evaluate(
         self, species: Tensor, edge_vec: Tensor, edges: Edges, derivatives: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Atomic energies, atomic moments and the gradient of all energies with respect to them."""
+        """Atomic energies, atomic moments, and the gradient of the energies' sum with respect to the edge vectors."""
         with torch.set_grad_enabled(self.training or derivatives):
             read = self.network(species, edge_vec.to(self.dtype), edges).double()
             atomic = read[:, 0] * self.scales[species] + self.shifts[species]
