@@ -47,7 +47,7 @@ def test_configuration_trains_and_its_model_is_evaluated(config, tmp_path, capsy
 def test_configuration_trains_a_classifier_that_is_evaluated(config, tmp_path, capsys):
     rng = np.random.default_rng(0)
     for split, number in (("train", 20), ("valid", 4), ("test", 4)):
-        points, label = rng.normal(size=(number, 140, 3)), np.arange(number) % 2
+        points, label = rng.normal(size=(number, 220, 3)), np.arange(number) % 2
         points[label == 1, :, 2] = 0
         np.savez(tmp_path / f"{split}.npz", points=points, label=label, classes=np.array(["ball", "disk"]))
     quick = [
@@ -56,7 +56,7 @@ def test_configuration_trains_a_classifier_that_is_evaluated(config, tmp_path, c
         f"data.test.test={tmp_path}",
         "data.valid=null",
         "data.classes=null",
-        "data.num_points=130",
+        "data.num_points=200",
         "model.num_features=4",
         "training.batch_size=10",
         "training.max_epochs=2",

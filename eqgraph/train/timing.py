@@ -18,7 +18,7 @@ def timing_rows(rows: Sequence[dict[str, float]]) -> dict[str, str]:
 
     Example:
         >>> timing_rows([{"epoch": 1, "step": 10, "seconds": 3.0}, {"epoch": 2, "step": 20, "seconds": 5.0}])
-        {'total': '0:00:05 (5.0 s), epochs: 2, steps: 20', 'epoch': '2.00 s (median), 0.400 epochs/s', 'step': '200 ms (median)'}
+        {'total': '0:00:05 (5.0 s), epochs: 2, steps: 20', 'epoch': '2.00 s (median), 0.4 epochs/s', 'step': '200 ms (median)'}
     """
     epochs, steps, seconds = _per_epoch(rows)
     total, last = float(rows[-1]["seconds"]), rows[-1]

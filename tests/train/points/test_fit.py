@@ -197,7 +197,8 @@ def test_interrupted_and_resumed_is_uninterrupted(raw, folder, console, monkeypa
 
 def test_seeds(shared_run, raw, folder, console, monkeypatch):
     result = run(raw, console, seeds=2)
-    assert [path.name for path in sorted(result.output.iterdir())] == ["config.yaml", "seed_0", "seed_1", "seeds.csv"]
+    found = [path.name for path in sorted(result.output.iterdir())]
+    assert found == ["config.yaml", "report.html", "seed_0", "seed_1", "seeds.csv"]
     assert_same_weights(result.model, shared_run.model)
     assert len(result.seeds) == 2
     accuracies = [100 * seed.errors["new"].accuracy for seed in result.seeds]
