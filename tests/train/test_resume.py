@@ -238,7 +238,7 @@ def test_disk_full_at_any_write(potential, server):
 
 def test_a_torn_checkpoint_and_a_lost_model(potential, server):
     """The one before takes its place, and what is wrong or missing beside it is written again."""
-    last_step = max(index for index, event in enumerate(potential.events) if event == "training_step")
+    last_step = max(index for index, event in enumerate(potential.events) if event == "before step")
     server.run(*potential.train, at=last_step + 1)
     content = (potential.run / "last.ckpt").read_bytes()
     (potential.run / "last.ckpt").write_bytes(content[: len(content) // 2])
