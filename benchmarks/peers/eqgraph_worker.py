@@ -81,6 +81,7 @@ class Eqgraph(Contender):
             return super().dynamics(atoms, time_step)
         from eqgraph.calculators.lammps import attach, open_lammps
 
+        self.neighbor_seconds = None  # LAMMPS and the potential both search: not told apart
         symbols = [chemical_symbols[number] for number in self.module.species.tolist()]
         lmp = open_lammps(["-log", "none", "-screen", "none"])
         with tempfile.NamedTemporaryFile(suffix=".data") as file:
