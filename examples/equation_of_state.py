@@ -38,7 +38,11 @@ def run(
     for factor in track(np.linspace(1 - width, 1 + width, points), description="equation of state"):
         atoms.set_cell(first_cell * np.cbrt(factor), scale_atoms=True)
         if not fixed:
-            BFGSLineSearch(atoms, logfile=None).run(fmax=fmax, steps=200)
+            converged = BFGSLineSearch(atoms, logfile=None).run(fmax=fmax, steps=200)
+            if not converged:
+                print(
+                    f"forces above {fmax} eV/Å after 200 steps at {atoms.get_volume():.2f} Å³: the energy there is too high"
+                )
         volumes.append(atoms.get_volume())
         energies.append(atoms.get_potential_energy())
         pressures.append(-atoms.get_stress()[:3].mean() / GPa)

@@ -94,6 +94,7 @@ class EqgraphCalculator(Calculator):
     ) -> None:
         """Fill self.results; called by ASE."""
         super().calculate(atoms, properties, system_changes)
+        self.results = {}  # not those of the last atoms, should these be refused
         has_volume = bool(self.atoms.cell.rank == 3)
         self._refuse_what_is_not_there(properties, has_volume)
         # who asks once for the stresses of atoms does so at every step, after the forces: one pass for both

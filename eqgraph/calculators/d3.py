@@ -96,6 +96,11 @@ class D3Calculator(Calculator):
                 f"{_suggestion(functional, interface.__file__)}"
             ) from error
         self._model = interface.DispersionModel
+        self._arguments = functional, damping, three_body
+
+    def __reduce__(self) -> tuple:
+        # the library's handles cannot be copied: a copy is a new one, without results
+        return type(self), self._arguments
 
     def calculate(
         self,
@@ -105,6 +110,7 @@ class D3Calculator(Calculator):
     ) -> None:
         """Fill self.results; called by ASE."""
         super().calculate(atoms, properties, system_changes)
+        self.results = {}  # not those of the last atoms, should these be refused
         atoms = self.atoms
         has_volume = atoms.cell.rank == 3
         if "stress" in properties and not has_volume:

@@ -64,12 +64,14 @@ def _eval(arguments: argparse.Namespace) -> int:
 
 
 def _output(arguments: argparse.Namespace, suffix: str) -> Path:
-    """Where the predictions go; not where the data are."""
+    """Where the predictions go; not where the data or a model are."""
     output = arguments.output or Path(f"predictions_{arguments.data.stem}{suffix}")
-    if output.resolve() == arguments.data.resolve():
-        raise ValueError(
-            f"Expected another file for --output than the data, came '{output}' for both. Choose another name."
-        )
+    read = {"the data": arguments.data, "the model": arguments.model}
+    for what, path in read.items():
+        if output.resolve() == path.resolve():
+            raise ValueError(
+                f"Expected another file for --output than {what}, came '{output}' for both. Choose another name."
+            )
     return output
 
 

@@ -114,6 +114,8 @@ def _select(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.model is None and not arguments.committee:
         raise ValueError("Expected --model or --committee, came neither. An example: --model runs/first/model.eqg")
+    if arguments.json not in (None, "-") and Path(arguments.json).resolve() == Path(arguments.output).resolve():
+        raise ValueError(f"Expected different files for --output and --json, came '{arguments.json}'. Choose another.")
     read = [*arguments.pool, *arguments.known, *filter(None, [arguments.model]), *arguments.committee]
     for name, path in (("--output", arguments.output), ("--json", arguments.json)):
         if path not in (None, "-") and any(Path(path).resolve() == each.resolve() for each in read):

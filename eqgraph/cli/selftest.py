@@ -76,7 +76,8 @@ def _selftest(arguments: argparse.Namespace) -> int:
     )
     from eqgraph.train import choose_device
 
-    inputs = [Path(name).resolve() for name in (arguments.model, arguments.structure) if name is not None]
+    names = (arguments.model, arguments.structure, (arguments.structure or "").rpartition("@")[0])
+    inputs = [Path(name).resolve() for name in names if name]
     if arguments.json not in (None, "-") and Path(arguments.json).resolve() in inputs:
         raise ValueError(
             f"Expected another file for the report than model and structure, came '{arguments.json}'. Choose another name."

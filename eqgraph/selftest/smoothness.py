@@ -15,6 +15,8 @@ _RELATIVE = 1e-6
 """Tolerance relative to Scales: a curve that is smooth on either side leaves step² f'', 1e-9 to 1e-8 of the scale of f in bonds, a jump
 all of itself. Measured in float64, where rounding is far below."""
 _CANDIDATES = 30
+_NEAR = 1.2
+"""Cutoffs: pairs within it need no more than a small displacement."""
 
 
 def measure_smoothness(subject: Subject) -> SelftestResult:
@@ -23,6 +25,8 @@ def measure_smoothness(subject: Subject) -> SelftestResult:
     What remains of f(cutoff + 0) - f(cutoff - 0), each extrapolated from two points on its side, is a jump. That of force
     constants, which does not break the conservation of energy, is told besides.
     """
+    if not _are_near(subject):  # chains or layers far apart: atoms see their own images only
+        return SelftestResult("cutoff", note="no atom can be pulled away from another: none is near")
     counts = (1, 2, -1, -2)
     energies, forces = _pulled(subject, [count * _STEP for count in counts])
     weights = np.array([2.0, -1.0, -2.0, 1.0])
@@ -51,13 +55,19 @@ def _pulled(subject: Subject, beyond: list[float]) -> tuple[np.ndarray, np.ndarr
     return np.array([value.energy for value in values]), np.array([value.forces for value in values])
 
 
+def _are_near(subject: Subject) -> bool:
+    """Whether two different atoms are."""
+    src, dst = from_ase(subject.enlarged, _NEAR * subject.cutoff).edge_index
+    return bool((src != dst).any())
+
+
 def _pair(subject: Subject) -> tuple[int, float, np.ndarray]:
     """An atom whose distance to another is almost the cutoff, this distance, and the direction from the other.
 
     Of the pairs that need the smallest displacement, that whose atom comes least close to others.
     """
     atoms = subject.enlarged
-    data = from_ase(atoms, 1.2 * subject.cutoff)
+    data = from_ase(atoms, _NEAR * subject.cutoff)
     vectors = edge_vectors(data.pos, data.cell[0], data.edge_index, data.edge_shift)
     src, dst = data.edge_index
     between = (src != dst).nonzero().flatten()  # an atom does not move relative to its own images

@@ -10,6 +10,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from rich.console import Console
 
+from eqgraph.model_file import read_header
+
 from .choices import shared_choices
 from .config import Section
 from .config_file import load_config
@@ -61,7 +63,12 @@ def report_run(
     if isinstance(seeds, int) and seeds > 1:
         runs = [directory.of_seed(index) for index in range(seeds) if directory.of_seed(index).is_dir()]
         for run in runs:
-            report_run(run, None, device, console)
+            try:
+                report_run(run, None, device, console)
+            except (FileNotFoundError, ValueError) as error:  # a seed that has only begun
+                if len(runs) == 1:
+                    raise
+                console.print(f"{run.path.name} has no page: {error}", soft_wrap=True, highlight=False, markup=False)
         write_seeds_page(page, directory)
     else:
         _write(page, directory, name, choose_device(device), console)
@@ -88,7 +95,7 @@ def _write(page: Path, directory: RunDirectory, name: str, device: torch.device,
         if config is not None:
             with settings(config.training):
                 data = _data(task, config, notices)
-                found = task.evaluate(config, data, directory.model, device, console)
+                found, data = _evaluated(task, config, data, directory.model, device, console, notices)
         else:
             found = task.evaluate(None, None, directory.model, device, console)
         header = found.header
@@ -99,6 +106,20 @@ def _write(page: Path, directory: RunDirectory, name: str, device: torch.device,
         console.print(notice, soft_wrap=True, highlight=False, markup=False)
     text = directory.config.read_text(encoding="utf-8")
     task.write_page(page, RunRecord(directory.path.resolve(), name, history, text, header, choices, notices), found)
+
+
+def _evaluated(
+    task: Task, config: Any, data: Any, model: Path, device: torch.device, console: Console, notices: list[str]
+) -> tuple[Any, Any]:
+    """What the model predicts, and for which data; for none if they are not those of the model any more."""
+    try:
+        task.check_model(data, read_header(model))
+        return task.evaluate(config, data, model, device, console), data
+    except ValueError as error:
+        notices.append(
+            f"The data do not fit the model, so nothing is predicted; tables are those that the training wrote. {error}"
+        )
+        return task.evaluate(None, None, model, device, console), None
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -66,7 +66,8 @@ def mean_and_deviation(values: list[float]) -> tuple[float, float]:
         >>> mean_and_deviation([1.0, 2.0, 3.0])
         (2.0, 1.0)
     """
-    return statistics.fmean(values), statistics.stdev(values)
+    with np.errstate(invalid="ignore"):  # an error that is infinite has no deviation
+        return float(np.mean(values)), float(np.std(values, ddof=1))
 
 
 def _of_seed(config: Any, index: int) -> Any:

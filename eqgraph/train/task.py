@@ -89,6 +89,10 @@ class Task(ABC):
     def save(self, path: Path, model: torch.nn.Module, metadata: dict[str, Any]) -> None:
         """Write a model file."""
 
+    def check_model(self, data: Any, header: dict[str, Any]) -> None:
+        """Refuse data that are not of the kind that a model file was trained on; nothing unless the task says otherwise."""
+        return
+
     @abstractmethod
     def evaluate(
         self, config: Any | None, data: Any | None, model: Path, device: torch.device, console: Console

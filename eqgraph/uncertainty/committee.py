@@ -107,8 +107,16 @@ class Committee(UncertainPotential):
                 f"Committee: expected two or more different models, got {len(files)} ({', '.join(map(str, files))}). Train several "
                 "seeds (training.seeds: 4), or name more."
             )
-        loaded = [load_potential(file, device) for file in files]
-        factors = _factors_in(files[0].parent.parent, {header["sha256"] for _, header in loaded})
+        # a copy of a member is no other member
+        loaded = list(
+            {found[1]["sha256"]: found for found in (load_potential(file, device) for file in files)}.values()
+        )
+        if len(loaded) < 2:
+            raise ValueError(
+                f"Committee: expected two or more different models, got copies of one ({', '.join(map(str, files))}). Train several "
+                "seeds (training.seeds: 4)."
+            )
+        factors = _factors_in(files[0].absolute().parent.parent, {header["sha256"] for _, header in loaded})
         return cls([potential for potential, _ in loaded], factors, TrainedRange.of_header(loaded[0][1]))
 
     def predict(
@@ -161,18 +169,19 @@ def write_factors(
         forces_labels: (nodes, 3) [eV/Å], NaN where there is none.
 
     Returns:
-        The factors; None if there is nothing to calibrate with.
+        The factors; None if there are no energies to calibrate with.
     """
-    files = member_files([directory])
+    files = member_files([directory])[: len(energies)]  # a run with fewer seeds than before leaves others there
     found = {
         "energy": _factor(energies, energy_labels),
         "forces": _factor(forces.reshape(len(forces), -1), forces_labels.ravel()),
     }
-    known = [factor for factor in found.values() if factor is not None]
-    if not known:
-        return None
-    # labels of one kind alone: what the seeds share of their error is about the same for the other
-    factors = CommitteeFactors(**{name: known[0] if factor is None else factor for name, factor in found.items()})
+    if found["energy"] is None:
+        return None  # without energies their origin is arbitrary, and another one for each seed
+    # energies alone: what the seeds share of their error is about the same for the forces
+    factors = CommitteeFactors(
+        **{name: found["energy"] if factor is None else factor for name, factor in found.items()}
+    )
     content = {
         "members": [
             {"file": str(file.relative_to(directory)), "sha256": read_header(file)["sha256"]} for file in files

@@ -9,6 +9,7 @@ import torch
 from ase.data import atomic_masses, atomic_numbers
 
 from eqgraph.models import Potential
+from eqgraph.uncertainty import Committee
 
 from .interrupts import Interrupts
 from .rank_potential import RankPotential, Visible
@@ -62,7 +63,12 @@ def attach(
     from eqgraph.calculators.ase import EqgraphCalculator
 
     _check(lmp, elements)
-    potential = EqgraphCalculator(model, device, dtype).potential
+    calculator = EqgraphCalculator(model, device, dtype, skin=skin)
+    if isinstance(calculator.model, Committee):
+        raise ValueError(
+            "LAMMPS: expected one model, got a committee. Name one of its files, such as runs/first/seed_0/model.eqg."
+        )
+    potential = calculator.potential
     species = potential.species_index(torch.tensor([atomic_numbers[symbol] for symbol in elements]))
     rank_potential, ranks = RankPotential(potential, species.cpu(), skin), Ranks(lmp)
     if lmp.has_id("fix", FIX):

@@ -27,7 +27,9 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: at the end, if there was a signal that nobody took; at once, if there is a second one.
         """
-        if self._depth or threading.current_thread() is not threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        # not where a shell told programs in the background to ignore it, or somebody else than Python handles it
+        if self._depth or not is_main or signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN):
             yield
             return
         before = signal.signal(signal.SIGINT, self._note)
@@ -37,8 +39,8 @@ class Interrupts:
         finally:
             self._depth = 0
             signal.signal(signal.SIGINT, before)
-        if self.taken():
-            raise KeyboardInterrupt
+            if self.taken():  # whatever else went wrong
+                raise KeyboardInterrupt
 
     def taken(self) -> bool:
         """Whether there was a signal since the last question."""

@@ -120,6 +120,12 @@ class PointsTask(Task):
     def save(self, path: Path, model: torch.nn.Module, metadata: dict[str, Any]) -> None:
         save_classifier(path, model, metadata["classes"], metadata)
 
+    def check_model(self, data: PointsData | None, header: dict[str, Any]) -> None:
+        if data is not None and list(data.classes) != list(header["classes"]):
+            raise ValueError(
+                f"Expected the classes of the model ({', '.join(header['classes'])}), came {', '.join(data.classes)}. Restore the data."
+            )
+
     def evaluate(
         self, config: PointsConfig | None, data: PointsData | None, model: Path, device: torch.device, console: Console
     ) -> EvaluatedModel:

@@ -43,7 +43,7 @@ def by_element(errors: dict[str, PotentialErrors]) -> Section | None:
     colors = set_colors(errors)
     for name, sums in errors.items():
         found = [sums.forces_by_element.get(number) for number in species]
-        values = [1000 * one.rmse if one is not None and one.count else None for one in found]
+        values = [1000 * one.rmse if one is not None and np.isfinite(one.rmse) else None for one in found]
         if any(value is not None for value in values):
             data.append(
                 {

@@ -21,13 +21,13 @@ def freeze(network: torch.nn.Module, names: Sequence[str]) -> None:
     """
     parameters = dict(network.named_parameters())
     for name in names:
-        if not any(_belongs(parameter, name) for parameter in parameters):
+        if not any(belongs(parameter, name) for parameter in parameters):
             known = dict.fromkeys(".".join(parameter.split(".")[:2]) for parameter in parameters)
             raise ValueError(
                 f"training.freeze: expected names of layers of the model, came '{name}', which fits none. There are: "
                 f"{', '.join(known)}."
             )
-    frozen = [tensor for key, tensor in parameters.items() if any(_belongs(key, name) for name in names)]
+    frozen = [tensor for key, tensor in parameters.items() if any(belongs(key, name) for name in names)]
     if len(frozen) == len(parameters):
         raise ValueError(
             "training.freeze: expected something to be left to train, came names of all layers. Remove one of them."
@@ -36,5 +36,11 @@ def freeze(network: torch.nn.Module, names: Sequence[str]) -> None:
         parameter.requires_grad_(False)
 
 
-def _belongs(parameter: str, name: str) -> bool:
+def belongs(parameter: str, name: str) -> bool:
+    """Whether a parameter is, or is part of, what is called by a dotted name.
+
+    Example:
+        >>> belongs("layers.0.weight", "layers.0"), belongs("layers.01.weight", "layers.0")
+        (True, False)
+    """
     return parameter == name or parameter.startswith(f"{name}.")

@@ -124,6 +124,9 @@ def _parity_panel(above: Axes, below: Axes, quantity: str, unit: str, groups: li
     # a random order, so that no element hides another
     order = np.random.default_rng(0).permutation(np.flatnonzero(finite))
     truth, predicted, colors = truth[order], predicted[order], colors[order]
+    if not len(truth):
+        above.set_title(f"{quantity}: no prediction is a finite number")
+        return
     few = len(truth) < 500
     style = {
         "c": colors,

@@ -32,7 +32,7 @@ from .config import Config
 from .data import PotentialData
 from .evaluate import Evaluation, evaluate
 from .frame_errors import EvaluatedSet
-from .freeze import freeze
+from .freeze import belongs, freeze
 from .loss_config import LossConfig
 from .metrics import PotentialErrors
 from .module import PotentialModule
@@ -245,7 +245,8 @@ def _add_uncertainty(run: Run) -> None:
     size = run.config.training.valid_batch_size
     evaluation = evaluate(potential, valid, size)
     errors = evaluation.energy - evaluation.energy_labels
-    trained = TrainedRange.of((train[index] for index in range(len(train))), train.cutoff)
+    everything = run.data.train  # not a sample: a rare pair is one that was trained on
+    trained = TrainedRange.of((everything[index] for index in range(len(everything))), everything.cutoff)
     metadata = header["metadata"] | {"trained_range": trained.as_metadata()}
     save_with_last_layer(path, potential, metadata, fit_last_layer(potential, train, valid, errors, size))
 
@@ -281,8 +282,12 @@ def _initial(config: Config, data: PotentialData, model: Potential) -> dict[str,
     """What a training that starts from a model takes from it."""
     if not data.initial:
         return {}
-    num_frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
-    frozen = f"; {num_frozen} parameters frozen ({', '.join(config.training.freeze)})" if num_frozen else ""
+    names = config.training.freeze  # a model that is only evaluated has no gradients at all
+    frozen_ones = [
+        tensor for key, tensor in model.network.named_parameters() if any(belongs(key, name) for name in names)
+    ]
+    num_frozen = sum(tensor.numel() for tensor in frozen_ones)
+    frozen = f"; {num_frozen} parameters frozen ({', '.join(names)})" if num_frozen else ""
     replay = f"; {len(data.replay)} of the training structures replayed" if data.replay else ""
     return {"initial model": f"{data.initial}{frozen}{replay}"}
 
