@@ -16,7 +16,7 @@ from .point_graph import Level, knn_levels, same_levels
 from .potential import EdgePrediction, Potential, PotentialInputs, Prediction
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
-from .tensors_file import read_attached
+from .tensors_file import holds_state, read_attached
 from .zbl import ZBL, screened_repulsion
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "edge_forces",
     "edge_virials",
     "extend_species",
+    "holds_state",
     "knn_levels",
     "load_classifier",
     "load_potential",

@@ -65,6 +65,19 @@ def read_attached(path: str | os.PathLike, name: str, who: str = "read_attached"
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
+def holds_state(path: str | os.PathLike, state: Mapping[str, Tensor]) -> bool:
+    """Whether a file has exactly these tensors, whatever travels with them; not if there is no such file or it is damaged."""
+    try:
+        data = read_bytes(path, "holds_state")
+        parse_header(data, path, "holds_state")
+    except (OSError, ValueError):
+        return False
+    own = {name: tensor for name, tensor in safetensors.torch.load(data).items() if not name.startswith(_ATTACHED)}
+    return own.keys() == state.keys() and all(
+        tensor.dtype == own[name].dtype and torch.equal(tensor.cpu(), own[name]) for name, tensor in state.items()
+    )
+
+
 def read_model(path: str | os.PathLike, kind: str, build: Callable[[dict], Built], who: str) -> tuple[Built, dict]:
     """Read a model back, in evaluation mode; files of older formats are read as if they were new.
 

@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from eqgraph.model_file import add_metadata
+from eqgraph.models import holds_state
+
 from .ema import EMA
 
 Save = Callable[[Path, torch.nn.Module, dict[str, Any]], None]
@@ -38,9 +41,13 @@ class SaveModel(Callback, ABC):
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         if not self._restored or self.kept is None or not trainer.is_global_zero:
             return
+        metadata = self.metadata | {"validation": self.kept["validation"]}
+        if holds_state(self.path, self.kept["state"]):
+            add_metadata(self.path, metadata)  # what travels with the weights of a run that was over stays
+            return
         now = _copied(module.model)
         module.model.load_state_dict(self.kept["state"])
-        self.save(self.path, module.model, self.metadata | {"validation": self.kept["validation"]})
+        self.save(self.path, module.model, metadata)
         module.model.load_state_dict(now)
 
     def keep(self, trainer: Trainer, module: LightningModule) -> None:

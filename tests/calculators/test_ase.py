@@ -97,3 +97,12 @@ def test_an_unknown_species_is_named(potential):
     atoms.calc = EqgraphCalculator(potential)
     with pytest.raises(ValueError, match=r"got N\. Train a potential"):
         atoms.get_potential_energy()
+
+
+def test_a_refused_structure_leaves_no_results_of_another(potential):
+    calculator = EqgraphCalculator(potential)
+    calculator.calculate(molecule("H2O"), ["energy"])
+    assert calculator.results
+    with pytest.raises(ValueError, match="expected atoms at different places"):
+        calculator.calculate(Atoms("H2", [[0, 0, 0], [0, 0, 0]]), ["energy"])
+    assert calculator.results == {}

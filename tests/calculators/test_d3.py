@@ -1,5 +1,7 @@
 """The D3 dispersion alone and as a sum; slabs and boxes that the library itself gets wrong."""
 
+import copy
+import pickle
 import sys
 
 import numpy as np
@@ -147,3 +149,14 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "dftd3", None)
     with pytest.raises(ImportError, match=r'pip install "eqgraph\[d3\]"'):
         with_dispersion(EMT())
+
+
+def test_copies_give_the_same(potential):
+    """Each image of a nudged elastic band has a calculator of its own."""
+    calculator = with_dispersion(EqgraphCalculator(potential), three_body=True)
+    energies = []
+    for one in (calculator, copy.deepcopy(calculator), pickle.loads(pickle.dumps(calculator))):
+        atoms = molecule("H2O")
+        atoms.calc = one
+        energies.append(atoms.get_potential_energy())
+    assert energies[0] == energies[1] == energies[2]

@@ -1,5 +1,6 @@
 """LAMMPS itself is the oracle of what LAMMPS understands, ASE's calculator that of the numbers."""
 
+import copy
 import os
 import pickle
 import shutil
@@ -347,3 +348,16 @@ def test_wrong_scripts_are_one_sentence(script, message, tmp_path, capfd):
     assert "Traceback" not in printed
     assert main(["lammps", "nowhere.lmp"]) == 2
     assert "nowhere.lmp" in capfd.readouterr().err
+
+
+def test_committees_and_negative_skins_are_refused(lmp, potential, tmp_path):
+    create(lmp, STRUCTURES["triclinic"][0])
+    for seed in range(2):
+        member = copy.deepcopy(potential)
+        member.shifts += seed
+        (tmp_path / f"seed_{seed}").mkdir()
+        save_potential(tmp_path / f"seed_{seed}/model.eqg", member)
+    with pytest.raises(ValueError, match="expected one model, got a committee"):
+        attach(lmp, tmp_path, ELEMENTS)
+    with pytest.raises(ValueError, match="expected a skin that is zero or a positive number"):
+        attach(lmp, potential, ELEMENTS, skin=-1.0)

@@ -84,3 +84,12 @@ def test_constraints_and_velocities_do_not_matter():
     assert all(result.verdict != "fail" for result in results.values())
     assert results["NVE drift"].worst.value > 0
     assert atoms.constraints
+
+
+def test_chains_far_apart_have_no_atom_to_pull_away():
+    """Each atom sees its own images only."""
+    places = [[0, 0, 0], [0, 20, 0], [0, 0, 20], [0, 20, 20]]
+    atoms = ase.Atoms("H4", places, cell=[2.0, 40, 40], pbc=[True, False, False])
+    results = {result.test: result for result in run_selftest(correct_potential(), atoms, md_steps=10)}
+    assert results["cutoff"].verdict == "not applicable"
+    assert results["rotation"].verdict == "pass"

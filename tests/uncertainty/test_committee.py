@@ -10,6 +10,7 @@ from eqgraph.graph import from_ase
 from eqgraph.models import build_potential, load_potential, save_potential
 from eqgraph.train import evaluate
 from eqgraph.uncertainty import Committee, CommitteeFactors, LastLayerPotential, load_uncertain
+from eqgraph.uncertainty.committee import write_factors
 
 
 def test_mean_and_deviation_are_those_of_numpy(run_of_seeds):
@@ -78,3 +79,35 @@ def test_errors(tmp_path, run_of_seeds):
         Committee.load(tmp_path)
     with pytest.raises(FileNotFoundError, match="expected a model file, found none at"):
         Committee.load([tmp_path / "a.eqg", run_of_seeds])
+
+
+def test_a_copy_of_a_member_is_no_other_member(run_of_seeds, tmp_path):
+    shutil.copy(run_of_seeds / "seed_0/model.eqg", tmp_path / "copy.eqg")
+    committee = Committee.load([run_of_seeds, tmp_path / "copy.eqg"])
+    assert len(committee.members) == 2
+    assert committee.is_calibrated
+    with pytest.raises(ValueError, match="got copies of one"):
+        Committee.load([run_of_seeds / "seed_0/model.eqg", tmp_path / "copy.eqg"])
+
+
+def test_factors_of_fewer_seeds_are_not_those_of_more(run_of_seeds, tmp_path):
+    """A run that goes on with fewer seeds leaves the models of the others where they were."""
+    shutil.copytree(run_of_seeds, tmp_path / "run")
+    shutil.copytree(run_of_seeds / "seed_1", tmp_path / "run/seed_2")
+    potential, header = load_potential(tmp_path / "run/seed_2/model.eqg")
+    potential.shifts += 1.0
+    save_potential(tmp_path / "run/seed_2/model.eqg", potential, header["metadata"])
+    rng = np.random.default_rng(0)
+    energies, forces = rng.normal(size=(2, 5)), rng.normal(size=(2, 20, 3))
+    assert write_factors(tmp_path / "run", energies, np.zeros(5), forces, np.zeros((20, 3))) is not None
+    assert not Committee.load(tmp_path / "run").is_calibrated
+    two = [tmp_path / f"run/seed_{seed}/model.eqg" for seed in range(2)]
+    assert Committee.load(two).is_calibrated
+
+
+def test_forces_alone_calibrate_nothing(run_of_seeds, tmp_path):
+    """Without energies, their origin is another one for each seed."""
+    shutil.copytree(run_of_seeds, tmp_path / "run")
+    rng = np.random.default_rng(0)
+    energies, forces = rng.normal(size=(2, 5)), rng.normal(size=(2, 20, 3))
+    assert write_factors(tmp_path / "run", energies, np.full(5, np.nan), forces, np.zeros((20, 3))) is None
