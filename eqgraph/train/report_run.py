@@ -68,7 +68,7 @@ def report_run(
             except (FileNotFoundError, ValueError) as error:  # a seed that has only begun
                 if len(runs) == 1:
                     raise
-                console.print(f"{run.path.name} has no page: {error}", soft_wrap=True, highlight=False, markup=False)
+                console.print(f"{run.name} has no page: {error}", soft_wrap=True, highlight=False, markup=False)
         write_seeds_page(page, directory)
     else:
         _write(page, directory, name, choose_device(device), console)

@@ -106,6 +106,36 @@ def test_without_data_the_stored_scores_are_shown(shared_reported, tmp_path):
     assert "Confusion matrix" not in without.headings
 
 
+def test_other_classes_than_those_of_the_model(shared_reported, shared_raw, tmp_path):
+    shutil.copytree(shared_reported, tmp_path / "run")
+    shutil.copytree(shared_raw["data"]["train"], tmp_path / "data")
+    for path in (tmp_path / "data").glob("*.npz"):
+        content = dict(np.load(path))
+        np.savez(path, **content | {"classes": np.array(["zeppelin", *content["classes"][1:]])})
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    config = config.replace(str(shared_raw["data"]["train"]), str(tmp_path / "data"))
+    (tmp_path / "run" / "config.yaml").write_text(config)
+    report_run(tmp_path / "run", device="cpu", console=Console(file=io.StringIO()))
+    page = ParsedPage(tmp_path / "run" / "report.html")
+    assert "so nothing is predicted" in page.text
+    assert "Confusion matrix" not in page.headings
+
+
+def test_a_seed_that_has_only_begun(shared_reported, tmp_path):
+    run = tmp_path / "several"
+    for index in range(2):
+        shutil.copytree(shared_reported, run / f"seed_{index}")
+    config = (shared_reported / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("seeds: 1", "seeds: 2"))
+    (run / "seed_1" / "model.eqg").unlink()
+    (run / "seed_1" / "report.html").unlink()
+    (run / "seed_1" / "metrics.csv").write_text((run / "seed_1" / "metrics.csv").read_text().splitlines()[0] + "\n")
+    console = Console(file=io.StringIO(), width=200)
+    report_run(run, device="cpu", console=console)
+    assert "seed_1 has no page: Expected a run with an epoch that is over" in console.file.getvalue()
+    assert ParsedPage(run / "report.html").loaded[-1:] == ["seed_0/report.html"]
+
+
 def test_several_seeds_have_a_page_each_and_one_together(shared_reported, tmp_path):
     run = tmp_path / "several"
     for index in range(2):

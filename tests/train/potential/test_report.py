@@ -21,6 +21,12 @@ COLUMNS = (
 )
 
 
+def test_a_quantity_without_a_finite_prediction_is_said(evaluation, tmp_path):
+    evaluation = dataclasses.replace(evaluation, forces=np.full_like(evaluation.forces, np.nan))
+    plot_parity(tmp_path / "parity.png", evaluation, "broken")
+    assert (tmp_path / "parity.png").stat().st_size > 1000
+
+
 @pytest.fixture
 def evaluation(folder):
     config = {"num_layers": 1, "num_features": 4, "lmax": 1, "num_radial": 4, "radial_hidden": [8]}

@@ -16,7 +16,7 @@ from parsed_page import ParsedPage
 from rich.console import Console
 
 from eqgraph.cli import main
-from eqgraph.models import load_potential
+from eqgraph.models import load_potential, save_potential
 from eqgraph.train import fit, parse_config, report_run
 from eqgraph.train.potential.tables import three_digits
 
@@ -228,6 +228,29 @@ def test_changed_data_are_noticed(reported):
     ase.io.write(reported / "train.xyz", frames)
     report_run(reported / "run", device="cpu", console=Console(file=io.StringIO()))
     assert "data have changed since the training: their hash was" in ParsedPage(reported / "run" / "report.html").text
+
+
+def test_data_that_do_not_fit_the_model_any_more(reported):
+    """A new element: what the training wrote is shown, and why no more."""
+    frames = ase.io.read(reported / "train.xyz", ":")
+    for atoms in frames:
+        atoms.symbols[0] = "N"
+    ase.io.write(reported / "train.xyz", frames)
+    report_run(reported / "run", device="cpu", console=Console(file=io.StringIO()))
+    page = ParsedPage(reported / "run" / "report.html")
+    assert "so nothing is predicted" in page.text
+    assert [row[:5] for row in page.tables["Errors"][1:]] == errors_csv(reported / "run")
+
+
+def test_predictions_that_are_no_numbers(reported):
+    """One overflow does not cost the page."""
+    model = reported / "run" / "model.eqg"
+    potential, header = load_potential(model)
+    next(potential.network.parameters()).data.fill_(np.nan)
+    save_potential(model, potential, header["metadata"])
+    report_run(reported / "run", device="cpu", console=Console(file=io.StringIO()))
+    page = ParsedPage(reported / "run" / "report.html")
+    assert {"Errors", "Worst frames"} <= set(page.headings)
 
 
 def test_a_run_that_is_not_over(reported):
