@@ -138,6 +138,9 @@ def test_eval_mistakes(folder, model, capsys):
     assert "nowhere.xyz" in error_of(model, str(folder / "nowhere.xyz"))
     assert "F_dft" in error_of(model, data, "--forces-key", "F_dft")
     assert "Expected another file for --output than the data" in error_of(model, data, "--output", data)
+    assert "Expected another file for --output than the model" in error_of(model, data, "--output", model)
+    member = error_of(model, data, "--output", "other.eqg", "--committee", "other.eqg")
+    assert "Expected another file for --output than a model of the committee" in member
     assert "folder" in error_of(model, data, "--output", str(folder / "no" / "pred.xyz"))
     assert "cuda:99" in error_of(model, data, "--device", "cuda:99")
     assert "auto, cpu, cuda" in error_of(model, data, "--device", "gpu")

@@ -66,8 +66,8 @@ def _eval(arguments: argparse.Namespace) -> int:
 def _output(arguments: argparse.Namespace, suffix: str) -> Path:
     """Where the predictions go; not where the data or a model are."""
     output = arguments.output or Path(f"predictions_{arguments.data.stem}{suffix}")
-    read = {"the data": arguments.data, "the model": arguments.model}
-    for what, path in read.items():
+    members = [("a model of the committee", path) for path in arguments.committee]
+    for what, path in (("the data", arguments.data), ("the model", arguments.model), *members):
         if output.resolve() == path.resolve():
             raise ValueError(
                 f"Expected another file for --output than {what}, came '{output}' for both. Choose another name."

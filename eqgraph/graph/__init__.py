@@ -8,7 +8,7 @@ from .nearest import nearest
 from .neighbor_list import MIN_DISTANCE, MIN_THICKNESS, neighbor_list
 from .radius import radius, radius_graph
 from .reverse_edges import reverse_edges
-from .skin_list import Neighbors, SkinNeighborList
+from .skin_list import Neighbors, SkinNeighborList, moved_within_skin
 from .voxel_grid import voxel_grid
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "from_ase",
     "knn",
     "knn_graph",
+    "moved_within_skin",
     "nearest",
     "neighbor_list",
     "radius",

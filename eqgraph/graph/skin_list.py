@@ -91,6 +91,39 @@ class SkinNeighborList:
         return self._pairs.within(self.cutoff, pos.to(self.device), cell.to(self.device))
 
 
+def moved_within_skin(
+    pos_before: Float[Tensor, "nodes 3"],
+    cell_before: Float[Tensor, "3 3"],
+    pos: Float[Tensor, "nodes 3"],
+    cell: Float[Tensor, "3 3"],
+    pbc: Bool[Tensor, "3"],
+    cutoff: float,
+    skin: float,
+) -> bool:
+    """Whether no pair can be shorter than the cutoff [Å] that was not shorter than cutoff + skin before: see SkinNeighborList.
+
+    Example:
+        >>> before, cell, pbc = torch.zeros(2, 3).double(), torch.zeros(3, 3).double(), torch.zeros(3, dtype=torch.bool)
+        >>> now = torch.tensor([[0.0, 0, 0], [0.0, 0, 0.9]]).double()
+        >>> [moved_within_skin(before, cell, now, cell, pbc, cutoff=4.0, skin=skin) for skin in (1.0, 0.8)]
+        [True, False]
+    """
+    expected, allowed = pos_before, skin / 2
+    if pbc.any() and not torch.equal(cell[pbc], cell_before[pbc]):
+        # maps every periodic cell vector to its present one, and leaves what is orthogonal to them
+        before, now = cell_before * pbc.unsqueeze(1), cell * pbc.unsqueeze(1)
+        strain = torch.eye(3, dtype=torch.float64) + torch.linalg.pinv(before) @ (now - before)
+        if not strain.isfinite().all():
+            return False  # the search says what is wrong
+        expected = pos_before @ strain
+        allowed = (torch.linalg.svdvals(strain).min().item() * (cutoff + skin) - cutoff) / 2
+    if not len(pos):
+        return True
+    moved = pos - expected
+    moved = torch.linalg.vector_norm(moved - moved.mean(0), dim=1).max().item()
+    return moved < allowed  # not for NaN either, which the search refuses
+
+
 class _Pairs:
     """Pairs of one search, and the edges among them that were picked last."""
 
@@ -111,20 +144,7 @@ class _Pairs:
         """Whether no other edge than those among these pairs can be shorter than the cutoff."""
         if pos.shape != self.pos.shape or not torch.equal(pbc, self.pbc):
             return False
-        expected, allowed = self.pos, skin / 2
-        if pbc.any() and not torch.equal(cell[pbc], self.cell[pbc]):
-            # maps every periodic cell vector to its present one, and leaves what is orthogonal to them
-            before, now = self.cell * pbc.unsqueeze(1), cell * pbc.unsqueeze(1)
-            strain = torch.eye(3, dtype=torch.float64) + torch.linalg.pinv(before) @ (now - before)
-            if not strain.isfinite().all():
-                return False  # the search says what is wrong
-            expected = self.pos @ strain
-            allowed = (torch.linalg.svdvals(strain).min().item() * (cutoff + skin) - cutoff) / 2
-        if not len(pos):
-            return True
-        moved = pos - expected
-        moved = torch.linalg.vector_norm(moved - moved.mean(0), dim=1).max().item()
-        return moved < allowed  # not for NaN either, which the search refuses
+        return moved_within_skin(self.pos, self.cell, pos, cell, pbc, cutoff, skin)
 
     def within(self, cutoff: float, pos: Tensor, cell: Tensor) -> Neighbors:
         """Those that are shorter than the cutoff; the edges are made anew if they are others than the last time."""

@@ -79,6 +79,7 @@ def test_bad_input_is_one_sentence(files, capsys):
         ([model, f"{water}@7"], "came a file of 2 structures"),
         ([str(files / "none.eqg")], "found none at"),
         ([model, water, "--json", water], "Expected another file for the report"),
+        ([model, f"{water}@0", "--json", water], "Expected another file for the report"),
         ([water], "is damaged or of another kind"),
     ):
         assert main(["selftest", *arguments, "--device", "cpu"]) == 2

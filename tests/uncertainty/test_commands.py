@@ -98,6 +98,10 @@ def test_select_does_not_need_labels(run_of_seeds, tmp_path):
         (["-n", "31", "-o", "c.xyz", "--model", "MODEL"], "between 1 and 30 structures, as many as there are, came 31"),
         (["-n", "3", "-o", "pool.xyz", "--model", "MODEL"], "Expected another file for --output than those that are"),
         (["-n", "3", "-o", "c.xyz", "--json", "pool.xyz", "--model", "MODEL"], "Expected another file for --json"),
+        (
+            ["-n", "3", "-o", "c.xyz", "--json", "c.xyz", "--model", "MODEL"],
+            "Expected different files for --output and",
+        ),
         (["-n", "3", "-o", "c.xyz", "--model", "OLD"], "came a model file without uncertainty"),
         (["-n", "3", "-o", "c.xyz", "--model", "MODEL", "--known", "cu.xyz"], "select --known: expected only elements"),
     ],

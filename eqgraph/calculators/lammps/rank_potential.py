@@ -6,14 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eqgraph.graph import edge_vectors
+from eqgraph.graph import MIN_DISTANCE, edge_vectors, moved_within_skin
 from eqgraph.models import Potential, edge_forces, edge_virials
 from eqgraph.ops import Edges
 
 from .rank_graph import RankGraph, rank_graph, select_edges
-
-_MIN_DISTANCE = 1e-3
-"""Atoms closer than this [Å] are the same atom written twice."""
 
 
 class Visible(NamedTuple):
@@ -103,7 +100,7 @@ class RankPotential:
         edge_vec = edge_vectors(pos[graph.atoms], cell, graph.edge_index, graph.edge_shift)
         edge_len = torch.linalg.vector_norm(edge_vec, dim=1)
         near = edge_len < potential.cutoff
-        if len(edge_len) and edge_len.min() < _MIN_DISTANCE:
+        if len(edge_len) and edge_len.min() < MIN_DISTANCE:
             ends = graph.atoms[graph.edge_index[:, edge_len.argmin()]].numpy()
             first, second = sorted(visible.tags[ends].tolist())
             raise ValueError(
@@ -142,18 +139,8 @@ class RankPotential:
             and np.array_equal(visible.pbc, seen.pbc)
         ):
             return False
-        before, now = seen.pos, visible.pos
-        reach = self.potential.cutoff + self.skin
-        change = (visible.cell - seen.cell)[visible.pbc]
-        if change.any():
-            # the strain of the cell takes the coordinates along and shortens vectors by its smallest stretch at most
-            strain = np.eye(3) + np.linalg.pinv(seen.cell[visible.pbc]) @ change
-            before = before @ strain
-            reach *= np.linalg.svd(strain, compute_uv=False)[-1]
-        moved = now - before
-        moved -= moved[: visible.num_owned].mean(0)  # what all have in common changes no distance
-        farthest = np.sqrt(np.square(moved).sum(1).max())
-        return bool(2 * farthest <= reach - self.potential.cutoff)  # not so for NaN
+        before, now = (map(torch.from_numpy, (each.pos, each.cell)) for each in (seen, visible))
+        return moved_within_skin(*before, *now, torch.from_numpy(visible.pbc), self.potential.cutoff, self.skin)
 
 
 def _check(owned: Owned, tags: np.ndarray) -> None:
